@@ -1,0 +1,20 @@
+//! sx: a coding agent in one crate. This page is the map; each module's first lines say the rest.
+//!
+//! A module may use only modules on a lower floor, never its neighbours. `tests/tidy.rs` reads the
+//! floors from this file and fails the build when an arrow points up.
+
+#![forbid(unsafe_code)]
+
+// Floor 0, ground: clock, deadline, secret, text, randomness; poll, signals, terminal.
+
+// Floor 1, formats: bytes in, values out; no files, sockets, clock or environment.
+
+// Floor 2, nouns and hands' tools: the words of a chat, and one module per outside thing.
+
+// Floor 3, services: a hand plus a format plus a rule.
+
+// Floor 4, families: one trait and a file per member; the hands' client and server.
+
+// Floor 5, the loop.
+
+// Floor 6, the program.
