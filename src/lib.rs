@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 // Floor 0, ground: clock, deadline, secret, text, randomness; poll, signals, terminal.
+pub mod base;
+pub mod sys;
 
 // Floor 1, formats: bytes in, values out; no files, sockets, clock or environment.
 

@@ -1,0 +1,44 @@
+//! Opening a file that a stranger may have put there: it never waits, whatever the name leads to.
+
+use nix::fcntl::OFlag;
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Flags of open(2). Without `O_NONBLOCK` the open of a FIFO waits for a writer, and so does the
+/// read of `/proc/kmsg`, which calls itself a regular file; without `O_NOCTTY` the open of a
+/// terminal makes it ours.
+pub const NO_WAIT: i32 = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY).bits();
+
+/// Opens a regular file to be read. Anything else is an error.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let must_be_file = |is_file: bool| match is_file {
+        true => Ok(()),
+        false => Err(io::Error::other("it is not a regular file")),
+    };
+    // To open a device can move a tape; to ask the name first spares that, and to ask the open file
+    // again closes the gap between the two.
+    must_be_file(fs::metadata(path)?.is_file())?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(NO_WAIT)
+        .open(path)?;
+    must_be_file(file.metadata()?.is_file())?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_opened() {
+        assert!(open_regular(Path::new("/proc/self/stat")).is_ok());
+        for path in ["/", "/dev/null", "/dev/zero", "/proc/self/fd/none"] {
+            assert!(open_regular(Path::new(path)).is_err(), "{path}");
+        }
+    }
+}
