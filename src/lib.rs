@@ -11,6 +11,7 @@ pub mod sys;
 
 // Floor 1, formats: bytes in, values out; no files, sockets, clock or environment.
 pub mod http;
+pub mod patch;
 
 // Floor 2, nouns and hands' tools: the words of a chat, and one module per outside thing.
 
