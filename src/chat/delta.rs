@@ -1,0 +1,69 @@
+//! What a streamed answer is made of: deltas while it comes, and how it ended.
+//!
+//! A decoder makes them, `agent::turn` folds them into a message, a face shows them.
+
+use crate::chat::Block;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// One step of a streamed answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delta {
+    /// More words of the text block that is being written.
+    Text(String),
+    /// More of a thinking summary. Blank lines between its parts are already in it.
+    Thinking(String),
+    /// A block is whole; it replaces what its deltas said.
+    Block(Block),
+    /// How many tokens this answer took.
+    Usage(Usage),
+    /// The answer ended as the service wanted it to.
+    Stop(Stop),
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It is whole; if it holds calls, they are to be run.
+    End,
+    /// The service wants to be asked again with nothing new.
+    Continue,
+    /// It hit the limit of output tokens.
+    Length,
+    /// A filter of the service cut it off.
+    Filter,
+}
+
+/// Tokens of one answer, or of several added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens that were read, cached ones included.
+    pub input: u64,
+    /// How many of `input` came from the service's cache.
+    pub cached: u64,
+    /// Tokens that were written, thinking included.
+    pub output: u64,
+    /// How many of `output` were thinking.
+    pub reasoning: u64,
+}
+
+impl Usage {
+    /// Adds another answer's tokens; a sum that does not fit stays at the top.
+    pub fn add(&mut self, other: Usage) {
+        self.input = self.input.saturating_add(other.input);
+        self.cached = self.cached.saturating_add(other.cached);
+        self.output = self.output.saturating_add(other.output);
+        self.reasoning = self.reasoning.saturating_add(other.reasoning);
+    }
+}
+
+/// How much of an account's allowance is used, in one window of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Length of the window in seconds.
+    pub window_s: u64,
+    /// Used share in percent.
+    pub used_percent: f64,
+    /// When the window starts anew, in unix seconds; 0 where the service does not say.
+    pub resets_at: u64,
+}
