@@ -1,0 +1,242 @@
+//! Settings: one table of keys, a cascade that fills it, and for every value who set it.
+//!
+//! Later wins: default, the file beside the binary, the user's file, the project's file, the
+//! environment, the command line. Nothing here is asked twice: `load` reads everything once, and
+//! `cli` makes each module's options of it. What a setting means is its module's business.
+
+mod cascade;
+pub mod error;
+pub mod file;
+pub mod keys;
+
+use crate::base::clock;
+use error::Error;
+use error::Warning;
+use keys::KEYS;
+use keys::Key;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The name of every settings file.
+pub const FILE_NAME: &str = "scorpiox-env.txt";
+
+/// Everything that settings come from.
+pub struct Sources<'a> {
+    /// The folder of the binary.
+    pub global_dir: Option<PathBuf>,
+    /// The user's own folder, `Places::config_dir`.
+    pub user_dir: Option<PathBuf>,
+    /// The project's folder, from `project_root`.
+    pub project_root: Option<PathBuf>,
+    /// The home directory, for values that begin with `~/`.
+    pub home: Option<PathBuf>,
+    /// Looks up an environment variable. Asked for the names of `KEYS` and nothing else.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// `-e KEY=VALUE` and what flags stand for, in the order typed.
+    pub overrides: &'a [(String, String)],
+}
+
+/// Fills the table from all sources.
+///
+/// What can be ignored safely is a warning: a line that is none, an unknown key in a file, a file
+/// that cannot be read, a key that a project may not set. A value that its key cannot have is an
+/// error, and so is an unknown key on the command line.
+pub fn load(sources: &Sources<'_>) -> Result<(Settings, Vec<Warning>), Error> {
+    cascade::load(sources)
+}
+
+/// Whose file a value came from, in the order of the cascade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Beside the binary: the machine's.
+    Global,
+    /// In the user's own folder.
+    User,
+    /// In the project, and so maybe a stranger's.
+    Project,
+}
+
+/// Who set a value. The order is that of the cascade; later wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody.
+    Default,
+    /// A settings file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The line in it, from 1.
+        line: u32,
+        /// Whose file it is.
+        tier: Tier,
+    },
+    /// The variable of the key's name.
+    Environment,
+    /// `-e` or a flag.
+    CommandLine,
+}
+
+/// A key with its value and who set it.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The row of the table.
+    pub key: &'static Key,
+    /// A value that the key can have, in its one spelling; empty where there is none.
+    pub value: String,
+    /// Who set it.
+    pub origin: Origin,
+}
+
+impl Setting {
+    /// The value as it may be shown: `…` for a secret.
+    pub fn shown(&self) -> &str {
+        if self.key.secret && !self.value.is_empty() {
+            "…"
+        } else {
+            &self.value
+        }
+    }
+}
+
+/// A settings file that was looked for.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// Where.
+    pub path: PathBuf,
+    /// Whose file it is.
+    pub tier: Tier,
+    /// Whether it is there.
+    pub found: Found,
+    /// Whether all its keys count, not only the harmless ones.
+    pub is_trusted: bool,
+}
+
+/// What there was where a settings file was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// Something that could not be read; a warning says why.
+    Unreadable,
+    /// A file that was read.
+    Read,
+}
+
+/// The whole table, filled.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// One for every key, in the order of `KEYS`.
+    table: Vec<Setting>,
+    files: Vec<Looked>,
+    home: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The setting of `key`, which must be a name in `KEYS`.
+    pub fn setting(&self, key: &str) -> &Setting {
+        let index = KEYS.iter().position(|row| row.name == key);
+        debug_assert!(index.is_some(), "{key} is not in KEYS");
+        &self.table[index.unwrap_or_default()]
+    }
+
+    /// The value; empty where there is none.
+    pub fn text(&self, key: &str) -> &str {
+        &self.setting(key).value
+    }
+
+    /// Whether the flag is on.
+    pub fn flag(&self, key: &str) -> bool {
+        self.text(key) == "1"
+    }
+
+    /// The number.
+    pub fn count(&self, key: &str) -> u64 {
+        self.text(key).parse().unwrap_or_default()
+    }
+
+    /// The time span.
+    pub fn duration(&self, key: &str) -> Duration {
+        clock::parse_duration(self.text(key)).unwrap_or_default()
+    }
+
+    /// The path, with `~/` and the folder of its settings file put in; `None` where there is no
+    /// value, or no home directory that `~/` could mean.
+    pub fn path(&self, key: &str) -> Option<PathBuf> {
+        let setting = self.setting(key);
+        if setting.value.is_empty() {
+            return None;
+        }
+        if let Some(below) = setting.value.strip_prefix("~/") {
+            return Some(self.home.as_ref()?.join(below));
+        }
+        match &setting.origin {
+            // An absolute path stays what it is when it is joined.
+            Origin::File { path, .. } => Some(path.parent()?.join(&setting.value)),
+            _ => Some(PathBuf::from(&setting.value)),
+        }
+    }
+
+    /// Whether somebody set it.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.setting(key).origin != Origin::Default
+    }
+
+    /// All settings, in the order of `KEYS`.
+    pub fn iter(&self) -> impl Iterator<Item = &Setting> {
+        self.table.iter()
+    }
+
+    /// The settings files that were looked for, in the order of the cascade.
+    pub fn files(&self) -> &[Looked] {
+        &self.files
+    }
+}
+
+/// Where our own files are. Each may be unknown: no home directory is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The user's settings and credentials.
+    pub config_dir: Option<PathBuf>,
+    /// Sessions.
+    pub state_dir: Option<PathBuf>,
+    /// The home directory.
+    pub home: Option<PathBuf>,
+}
+
+/// Finds our places by the environment alone: `SX_CONFIG_DIR` and `SX_STATE_DIR`, else the XDG
+/// variables, else `HOME`. The passwd file is not asked, since an odd uid has no line there.
+pub fn places(environment: &dyn Fn(&str) -> Option<String>) -> Places {
+    let variable = |name| {
+        environment(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    // "If an implementation encounters a relative path it should consider the path invalid and
+    // ignore it" (XDG Base Directory Specification 0.8).
+    let absolute = |name| variable(name).filter(|path| path.is_absolute());
+    let home = absolute("HOME");
+    let place = |own, xdg, below: &str| {
+        let fallback = || home.as_ref().map(|home| home.join(below));
+        let base = || absolute(xdg).or_else(fallback).map(|base| base.join("sx"));
+        variable(own).or_else(base)
+    };
+    Places {
+        config_dir: place("SX_CONFIG_DIR", "XDG_CONFIG_HOME", ".config"),
+        state_dir: place("SX_STATE_DIR", "XDG_STATE_HOME", ".local/state"),
+        home: home.clone(),
+    }
+}
+
+/// The nearest directory from `cwd` upward that holds a settings file or `.git`.
+pub fn project_root(cwd: &Path) -> Option<PathBuf> {
+    let is_root = |dir: &&Path| {
+        [FILE_NAME, ".git"]
+            .iter()
+            .any(|name| dir.join(name).exists())
+    };
+    cwd.ancestors().find(is_root).map(Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests;
