@@ -16,6 +16,7 @@ pub mod patch;
 // Floor 2, nouns and hands' tools: the words of a chat, and one module per outside thing.
 pub mod chat;
 pub mod config;
+pub mod net;
 
 // Floor 3, services: a hand plus a format plus a rule.
 

@@ -1,0 +1,83 @@
+//! The driver for commands: one request, waited for to its end, interrupted by a signal.
+
+use crate::base::clock::Deadline;
+use crate::http::exchange::Request;
+use crate::http::head::ResponseHead;
+use crate::net::Client;
+use crate::net::Error;
+use crate::net::transfer::Progress;
+use crate::sys::poll::Interest;
+use crate::sys::poll::PollSet;
+use crate::sys::signals::Signal;
+use crate::sys::signals::Signals;
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Response {
+    /// Status and fields.
+    pub head: ResponseHead,
+    /// The decoded body.
+    pub body: Vec<u8>,
+}
+
+/// What a wait was woken by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Transfer,
+    Signal,
+}
+
+/// Sends `request` and waits for the whole answer, at most `bytes_max` bytes of it, until
+/// `whole` is over. INT, TERM and HUP end the wait.
+pub fn drive(
+    client: &mut Client,
+    request: Request,
+    signals: &Signals,
+    whole: Deadline,
+    bytes_max: usize,
+) -> Result<Response, Error> {
+    let mut transfer = client.start(request)?;
+    let mut body = Vec::new();
+    loop {
+        if transfer.step(&mut body)? == Progress::Done {
+            break;
+        }
+        if body.len() > bytes_max {
+            return Err(Error::TooLong {
+                host: transfer.host().to_string(),
+                bytes_max,
+            });
+        }
+        if whole.is_over() {
+            return Err(Error::Timeout {
+                host: transfer.host().to_string(),
+                limit: whole.limit(),
+            });
+        }
+        let mut set = PollSet::new();
+        transfer.wait_for(&mut set, Woken::Transfer);
+        set.add(signals.fd(), Interest::Read, Woken::Signal);
+        let woken = set.wait(transfer.deadline().sooner(whole).left());
+        if woken.map_err(Error::Wait)?.contains(&Woken::Signal) {
+            interrupted(signals)?;
+        }
+    }
+    let head = transfer
+        .head()
+        .cloned()
+        .ok_or_else(|| Error::Wait(std::io::Error::other("an answer without a head")))?;
+    client.finish(transfer);
+    Ok(Response { head, body })
+}
+
+/// An error if one of the signals that came means stop.
+fn interrupted(signals: &Signals) -> Result<(), Error> {
+    while let Some(signal) = signals.next() {
+        if matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP) {
+            return Err(Error::Interrupted {
+                signal: signal as i32,
+            });
+        }
+    }
+    Ok(())
+}

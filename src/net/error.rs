@@ -1,0 +1,145 @@
+//! What goes wrong on the way to a server and back, each with the host it happened to.
+
+use crate::http;
+use std::error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// An exchange that did not come to its end.
+#[derive(Debug)]
+pub enum Error {
+    /// The name has no address that we could find.
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the system's resolver said.
+        source: io::Error,
+    },
+    /// No address took the connection.
+    Connect {
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Every address that was tried, and why it failed.
+        tried: Vec<(SocketAddr, io::Error)>,
+    },
+    /// The TLS handshake or a TLS record failed.
+    Tls {
+        /// The name.
+        host: String,
+        /// What rustls says.
+        source: Box<dyn error::Error + Send + Sync>,
+    },
+    /// A wait was over; `limit` is the setting, as the user knows it.
+    Timeout {
+        /// The name.
+        host: String,
+        /// The setting that ran out.
+        limit: &'static str,
+    },
+    /// The connection broke.
+    Broken {
+        /// The name.
+        host: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The server broke HTTP, or we were asked to.
+    Http {
+        /// The name.
+        host: String,
+        /// What was broken.
+        source: http::Error,
+    },
+    /// The answer is longer than its reader allows.
+    TooLong {
+        /// The name.
+        host: String,
+        /// How many bytes are allowed.
+        bytes_max: usize,
+    },
+    /// A signal ended the wait.
+    Interrupted {
+        /// Its number.
+        signal: i32,
+    },
+    /// Waiting itself failed.
+    Wait(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Resolve { host, source } => {
+                write!(f, "no address for {host}: {source}")
+            }
+            Error::Connect { host, port, tried } => {
+                write!(f, "cannot connect to {host}:{port}")?;
+                for (index, (address, source)) in tried.iter().enumerate() {
+                    let before = if index == 0 { ": " } else { ", " };
+                    write!(f, "{before}{}: {}", address.ip(), plain(source))?;
+                }
+                Ok(())
+            }
+            Error::Tls { host, source } => write!(f, "no secure connection to {host}: {source}"),
+            Error::Timeout { host, limit } => write!(f, "{host} took longer than {limit} allows"),
+            Error::Broken { host, source } => {
+                write!(f, "the connection to {host} broke: {}", plain(source))
+            }
+            Error::Http { host, source } => write!(f, "{host} broke HTTP: {source}"),
+            Error::TooLong { host, bytes_max } => {
+                write!(f, "the answer of {host} is longer than {bytes_max} bytes")
+            }
+            Error::Interrupted { signal } => write!(f, "stopped by signal {signal}"),
+            Error::Wait(source) => write!(f, "cannot wait: {}", plain(source)),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Error::Resolve { source, .. } | Error::Broken { source, .. } | Error::Wait(source) => {
+                Some(source)
+            }
+            Error::Tls { source, .. } => Some(source.as_ref()),
+            Error::Http { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// The kernel's words without Rust's `(os error N)`.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = words.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_that_was_tried_is_named() {
+        let refused = || io::Error::from_raw_os_error(111);
+        let error = Error::Connect {
+            host: "h".into(),
+            port: 80,
+            tried: vec![
+                ("127.0.0.1:80".parse().unwrap(), refused()),
+                ("[::1]:80".parse().unwrap(), refused()),
+            ],
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to h:80: 127.0.0.1: connection refused, ::1: connection refused"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! The network: names, connects, TLS, and one HTTP exchange at a time moved without ever blocking.
+//!
+//! The formats are in `http`; here are the sockets. Everything is a state machine over descriptors
+//! that its driver waits for: the agent's loop is one driver, [`drive`] the other. A step moves
+//! what can be moved now and returns. Proxies, private roots and a resolver of our own are not
+//! here yet.
+
+pub mod client;
+pub mod connect;
+pub mod drive;
+pub mod error;
+pub mod resolve;
+pub mod stream;
+pub mod tls;
+pub mod transfer;
+
+pub use client::Client;
+pub use error::Error;
+pub use transfer::Transfer;
+
+use std::time::Duration;
+
+/// How long the network may keep us waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `CONNECT_TIMEOUT`: name, connect and TLS handshake together.
+    pub connect: Duration,
+    /// `FIRST_BYTE_TIMEOUT`: from the last byte of the request to the first of the answer.
+    pub first_byte: Duration,
+    /// `IDLE_TIMEOUT`: between two moves of bytes, in either direction.
+    pub idle: Duration,
+}
+
+#[cfg(test)]
+mod tests;
