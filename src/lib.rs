@@ -17,6 +17,7 @@ pub mod patch;
 pub mod chat;
 pub mod config;
 pub mod net;
+pub mod proc;
 
 // Floor 3, services: a hand plus a format plus a rule.
 

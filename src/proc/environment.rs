@@ -1,0 +1,242 @@
+//! What a process of ours may know: a short list of variables, never a secret.
+//!
+//! Pure: pairs in, pairs out. The list is what people need to find their tools; all else stays
+//! with the brain, and even a listed variable is dropped if its name or value looks like a secret.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// An environment: names and values, in order.
+pub type Pairs = Vec<(OsString, OsString)>;
+
+/// What is passed on, if it is set: the person, the places, the way to the network, and the homes
+/// of build tools, a line or two for each language.
+#[rustfmt::skip]
+const ALLOWED: &[&str] = &[
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "HOSTNAME",
+    "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE",
+    "CC", "CXX", "AR", "LD", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "CPATH",
+    "LIBRARY_PATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH",
+    "SOURCE_DATE_EPOCH",
+    "CARGO_HOME", "CARGO_TARGET_DIR", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTFLAGS",
+    "GOPATH", "GOROOT", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOTOOLCHAIN",
+    "JAVA_HOME", "M2_HOME", "MAVEN_HOME", "GRADLE_HOME", "GRADLE_USER_HOME", "ANDROID_HOME",
+    "SDKMAN_DIR",
+    "VIRTUAL_ENV", "PYTHONPATH", "PYENV_ROOT", "CONDA_PREFIX", "CONDA_DEFAULT_ENV",
+    "UV_CACHE_DIR", "PIP_CACHE_DIR",
+    "NVM_DIR", "NVM_BIN", "NODE_PATH", "NPM_CONFIG_PREFIX", "PNPM_HOME", "BUN_INSTALL",
+    "DENO_DIR", "VOLTA_HOME",
+    "GEM_HOME", "GEM_PATH", "RBENV_ROOT",
+    "ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR", "NIX_PATH", "NIX_PROFILES",
+];
+
+/// Parts of a name that say secret, whatever stands around them.
+const SECRET_WORDS: &[&str] = &["TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL"];
+
+/// How known tokens begin. What follows must look random, so that a folder is not taken for one.
+const TOKEN_PREFIXES: &[&str] = &[
+    "sk-",
+    "sk_live_",
+    "rk_live_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxa-",
+    "xoxb-",
+    "xoxp-",
+    "xoxs-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "ya29.",
+    "npm_",
+    "pypi-",
+    "hf_",
+    "eyJ",
+];
+
+/// The shortest run after a prefix that is taken for a token; AWS key ids have 16.
+const TOKEN_CHARS_MIN: usize = 16;
+
+/// Where programs are looked for if `PATH` is not set, as most systems have it.
+const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What every command gets, since it has no terminal and nobody to answer it. Programs that would
+/// ask or page then end at once instead of waiting for the deadline.
+const FIXED: &[(&str, &str)] = &[
+    ("TERM", "dumb"),
+    ("NO_COLOR", "1"),
+    ("PAGER", "cat"),
+    ("GIT_PAGER", "cat"),
+    ("EDITOR", "true"),
+    ("VISUAL", "true"),
+    ("GIT_EDITOR", "true"),
+    ("GIT_SEQUENCE_EDITOR", "true"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
+    ("DEBIAN_FRONTEND", "noninteractive"),
+    // A program that is stopped at its deadline would lose what it had printed into its buffer.
+    ("PYTHONUNBUFFERED", "1"),
+];
+
+/// The pairs that may be passed on: listed, without a secret, and with a `PATH`.
+pub fn cut(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Pairs {
+    let mut kept: Pairs = pairs
+        .into_iter()
+        .filter(|(name, value)| is_allowed(name) && !is_secret(name, value))
+        .collect();
+    if value(&kept, "PATH").is_none_or(OsStr::is_empty) {
+        set(&mut kept, "PATH", PATH_DEFAULT);
+    }
+    kept
+}
+
+/// The environment of a command: what `cut` left, what every command gets, and the place for its
+/// temporary files if there is one.
+pub fn for_command(cut: &Pairs, temp: Option<&Path>) -> Pairs {
+    let mut pairs = cut.clone();
+    for (name, value) in FIXED {
+        set(&mut pairs, name, value);
+    }
+    if let Some(temp) = temp {
+        set(&mut pairs, "TMPDIR", temp);
+    }
+    pairs
+}
+
+/// The value of a variable.
+pub fn value<'a>(pairs: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {
+    let found = pairs.iter().find(|(given, _)| given == name);
+    found.map(|(_, value)| value.as_os_str())
+}
+
+fn set(pairs: &mut Pairs, name: &str, value: impl Into<OsString>) {
+    pairs.retain(|(given, _)| given != name);
+    pairs.push((name.into(), value.into()));
+}
+
+fn is_allowed(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ALLOWED.contains(&name.as_ref()) || name.starts_with("LC_")
+}
+
+/// Whether a variable looks like a secret, by its name or by its value.
+fn is_secret(name: &OsStr, value: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    let value = value.to_string_lossy();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+        || value.contains("-----BEGIN")
+        || has_password_in_url(&value)
+        || value.split(|c| !is_token_char(c)).any(is_token)
+}
+
+fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// A known beginning, then a run of digits and letters, of which a word of a language has only
+/// one kind.
+fn is_token(word: &str) -> bool {
+    let rest = TOKEN_PREFIXES
+        .iter()
+        .find_map(|prefix| word.strip_prefix(prefix));
+    rest.is_some_and(|rest| {
+        rest.len() >= TOKEN_CHARS_MIN
+            && rest.contains(|c: char| c.is_ascii_digit())
+            && rest.contains(|c: char| c.is_ascii_uppercase())
+    })
+}
+
+/// `scheme://user:password@host`, anywhere in the value.
+fn has_password_in_url(value: &str) -> bool {
+    value.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '?', '#', ' ']).next().unwrap_or_default();
+        let user_info = authority.rsplit_once('@').map(|(user_info, _)| user_info);
+        user_info.is_some_and(|user_info| user_info.contains(':'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Pairs {
+        let owned = |(name, value): &(&str, &str)| (name.into(), value.into());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[track_caller]
+    fn check(name: &str, value: &str, is_kept: bool) {
+        let kept = cut(pairs(&[("PATH", "/bin"), (name, value)]));
+        let found = kept.iter().any(|(given, _)| given == name);
+        assert_eq!(found, is_kept, "{name}={value}");
+    }
+
+    #[test]
+    fn only_listed_variables_are_passed_on() {
+        check("HOME", "/home/u", true);
+        check("LC_TIME", "C", true);
+        check("CARGO_HOME", "/home/u/.cargo", true);
+        check("https_proxy", "http://proxy:3128", true);
+        for name in [
+            "LD_PRELOAD",
+            "BASH_ENV",
+            "SSH_AUTH_SOCK",
+            "DBUS_SESSION_BUS_ADDRESS",
+            "OPENAI_API_KEY",
+            "CODEX_HOME",
+            "HOMEX",
+            "home",
+        ] {
+            check(name, "x", false);
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_dropped_whatever_it_is_called() {
+        check("LC_API_TOKEN", "x", false);
+        check("LC_My_Password", "x", false);
+        check("GOPROXY", "https://u:hunter2@proxy.example/x", false);
+        check("GOPROXY", "https://u@proxy.example,direct", true);
+        check("GOPROXY", "https://proxy.example:443/a@b:c", true);
+        check("CFLAGS", "-DX=ghp_abcdefghijKLMNOP0123456789", false);
+        check("LANG", "sk-proj-AbCdEfGhIjKlMnOp0123", false);
+        check("LANG", "AKIAIOSFODNN7EXAMPLE", false);
+        check("LANG", "-----BEGIN PRIVATE", false);
+    }
+
+    #[test]
+    fn a_folder_with_an_unlucky_name_is_not_a_secret() {
+        check("PYTHONPATH", "/opt/sk-learn-environment-2024/lib", true);
+        check("NODE_PATH", "/home/u/npm_global_packages_12", true);
+        check("JAVA_HOME", "/usr/lib/jvm/java-21-openjdk-amd64", true);
+    }
+
+    #[test]
+    fn a_path_is_always_there() {
+        for given in [pairs(&[]), pairs(&[("PATH", "")])] {
+            let kept = cut(given);
+            assert_eq!(value(&kept, "PATH"), Some(OsStr::new(PATH_DEFAULT)));
+            assert_eq!(kept.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_command_has_nobody_to_ask() {
+        let base = pairs(&[("PATH", "/bin"), ("TERM", "xterm"), ("TMPDIR", "/tmp")]);
+        let command = for_command(&base, Some(Path::new("/t")));
+        assert_eq!(value(&command, "TERM"), Some(OsStr::new("dumb")));
+        assert_eq!(value(&command, "TMPDIR"), Some(OsStr::new("/t")));
+        assert_eq!(value(&command, "GIT_PAGER"), Some(OsStr::new("cat")));
+        let names: std::collections::HashSet<_> = command.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), command.len(), "no name twice");
+    }
+}

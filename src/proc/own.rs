@@ -1,0 +1,15 @@
+//! What a process of ours asks of the kernel for itself, once, at its start.
+
+use nix::sys::prctl;
+use std::io;
+
+/// Makes orphans below us our children, so that nothing escapes by forking twice.
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(prctl::set_child_subreaper(true)?)
+}
+
+/// Keeps others of our user from our memory, our descriptors and what we were started with
+/// (prctl(2), PR_SET_DUMPABLE). Whatever we start is open again.
+pub fn close_to_others() -> io::Result<()> {
+    Ok(prctl::set_dumpable(false)?)
+}
