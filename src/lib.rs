@@ -18,6 +18,7 @@ pub mod chat;
 pub mod config;
 pub mod net;
 pub mod proc;
+pub mod sandbox;
 
 // Floor 3, services: a hand plus a format plus a rule.
 
