@@ -19,6 +19,7 @@ pub mod config;
 pub mod net;
 pub mod proc;
 pub mod sandbox;
+pub mod term;
 
 // Floor 3, services: a hand plus a format plus a rule.
 
