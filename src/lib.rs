@@ -22,6 +22,7 @@ pub mod sandbox;
 pub mod term;
 
 // Floor 3, services: a hand plus a format plus a rule.
+pub mod auth;
 
 // Floor 4, families: one trait and a file per member; the hands' client and server.
 

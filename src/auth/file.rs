@@ -1,0 +1,368 @@
+//! The credential file of the official client: found, read, and rewritten without losing a field.
+//!
+//! The file is shared with other programs. So what we do not know stays in it, a new version is
+//! written beside it, synced and renamed (a reader never sees half of one), and whoever spends the
+//! refresh token holds both of the official client's locks from before the request until the
+//! answer is in the file. Reading takes no lock.
+
+use crate::auth::Error;
+use crate::auth::Token;
+use crate::auth::jwt::Claims;
+use crate::auth::refresh::Fresh;
+use crate::base::date;
+use crate::base::random;
+use crate::base::secret::Secret;
+use serde_json::Value;
+use std::fmt;
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::fs::TryLockError;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Real files have some 5 KB. A larger one is something else that was named by mistake.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Where a credential file may be.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// CODEX_CREDENTIALS_FILE; where it is set no other place is looked at.
+    pub credentials_file: Option<PathBuf>,
+    /// Our own settings folder.
+    pub config_dir: Option<PathBuf>,
+    /// CODEX_HOME.
+    pub codex_home: Option<PathBuf>,
+    /// The home directory.
+    pub home: Option<PathBuf>,
+}
+
+impl Places {
+    /// The places in the order in which they are looked at.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        if let Some(file) = &self.credentials_file {
+            return vec![file.clone()];
+        }
+        let own = self
+            .config_dir
+            .as_ref()
+            .map(|dir| dir.join("codex-auth.json"));
+        let home = || self.home.as_ref().map(|home| home.join(".codex"));
+        let official = self.codex_home.clone().or_else(home);
+        let official = official.map(|dir| dir.join("auth.json"));
+        own.into_iter().chain(official).collect()
+    }
+
+    /// The first place that holds something, readable or not.
+    pub fn find(&self) -> Result<PathBuf, Error> {
+        let tried = self.paths();
+        let is_there = |path: &&PathBuf| match fs::metadata(path) {
+            Ok(_) => true,
+            // What cannot be looked at is an answer too: reading it says why.
+            Err(error) => !is_absent(&error),
+        };
+        match tried.iter().find(is_there) {
+            Some(path) => Ok(path.clone()),
+            None => Err(Error::NotFound { tried }),
+        }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// What a credential file holds.
+#[derive(Clone)]
+pub struct Credential {
+    /// What goes into requests.
+    pub token: Token,
+    /// What renews it; `None` in files that are for one token's life only.
+    pub refresh: Option<Secret>,
+    /// The client that it was issued to, where the file says so.
+    pub client_id: Option<String>,
+    /// Unix seconds at which it was renewed last.
+    pub last_refresh: Option<u64>,
+    /// The whole file, for a rewrite.
+    document: Value,
+}
+
+/// The document holds every secret in the clear, so it is left out.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Credential");
+        fields.field("token", &self.token);
+        fields.field("refresh", &self.refresh);
+        fields.finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    /// Every secret of the file that could be shown or stored by mistake.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.token.access).chain(&self.refresh)
+    }
+
+    /// Reads a credential file.
+    pub fn read(path: &Path) -> Result<Credential, Error> {
+        Credential::parse(path, &read_bounded(path)?)
+    }
+
+    /// Reads the content of a credential file; `path` is for messages.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Credential, Error> {
+        let malformed = |why: String| malformed(path, &why);
+        // Editors of Windows leave a byte order mark.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if bytes.trim_ascii().is_empty() {
+            return Err(malformed("is empty".into()));
+        }
+        // A syntax error of serde_json names a place, never a value.
+        let document: Value = serde_json::from_slice(bytes)
+            .map_err(|error| malformed(format!("is not valid JSON: {error}")))?;
+        if !document.is_object() {
+            return Err(malformed("is not a JSON object".into()));
+        }
+        let tokens = &document["tokens"];
+        if !tokens.is_object() {
+            return Err(without_tokens(path, &document));
+        }
+        let Some(access) = text(&tokens["access_token"]) else {
+            return Err(malformed("has no tokens.access_token".into()));
+        };
+        let own_account = text(&tokens["account_id"]);
+        let sent = [
+            ("access_token", Some(&access)),
+            ("account_id", own_account.as_ref()),
+        ];
+        for (name, text) in sent {
+            if !text.is_none_or(|text| fits_a_field(text)) {
+                let why = format!("tokens.{name} holds a blank or a character that none has");
+                return Err(malformed(why));
+            }
+        }
+        let id_claims = Claims::read(tokens["id_token"].as_str().unwrap_or_default());
+        let claims = Claims::read(&access);
+        let claimed_account = id_claims.account_id.or(claims.account_id);
+        let token = Token {
+            // The file's own word counts: it is what the person chose at login.
+            account_id: own_account.or(claimed_account.filter(|text| fits_a_field(text))),
+            email: id_claims.email.or(claims.email),
+            plan: id_claims.plan.or(claims.plan),
+            expires_at: claims.expires_at,
+            is_fedramp: id_claims.is_fedramp.or(claims.is_fedramp).unwrap_or(false),
+            source: path.display().to_string(),
+            access: Secret::new(access),
+        };
+        Ok(Credential {
+            token,
+            refresh: text(&tokens["refresh_token"]).map(Secret::new),
+            client_id: text(&tokens["oauth_provenance"]["client_id"]),
+            last_refresh: document["last_refresh"]
+                .as_str()
+                .and_then(date::parse_rfc3339),
+            document,
+        })
+    }
+
+    /// The same credential with what the issuer renewed. What it did not send stays as it was, and
+    /// so does the account, as the official client has it.
+    pub fn renewed(&self, path: &Path, fresh: &Fresh, now: u64) -> Result<Credential, Error> {
+        let mut document = self.document.clone();
+        let parts = [
+            ("access_token", &fresh.access),
+            ("id_token", &fresh.id),
+            ("refresh_token", &fresh.refresh),
+        ];
+        for (name, part) in parts {
+            if let Some(part) = part {
+                document["tokens"][name] = Value::from(part.expose());
+            }
+        }
+        document["last_refresh"] = Value::from(date::rfc3339(now));
+        Credential::parse(path, document.to_string().as_bytes())
+    }
+
+    /// The content of the file.
+    pub fn text(&self) -> String {
+        format!("{:#}\n", self.document)
+    }
+}
+
+/// Why a file without a `tokens` object is of no use here.
+fn without_tokens(path: &Path, document: &Value) -> Error {
+    let path = path.to_path_buf();
+    if text(&document["OPENAI_API_KEY"]).is_some() {
+        return Error::ApiKey { path };
+    }
+    let kinds = ["personal_access_token", "agent_identity", "bedrock_api_key"];
+    let kind = kinds.into_iter().find(|kind| !document[*kind].is_null());
+    let why = match kind {
+        Some(kind) => format!("holds a {kind}, but codex needs a ChatGPT login"),
+        None => "has no `tokens` object: it is not a login of the official client".to_string(),
+    };
+    Error::Malformed { path, why }
+}
+
+/// A string that is not empty.
+fn text(value: &Value) -> Option<String> {
+    let text = value.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_string())
+}
+
+/// Whether a text can be sent as it is in a header field.
+fn fits_a_field(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| match is_absent(&source) {
+        true => Error::NotFound {
+            tried: vec![path.to_path_buf()],
+        },
+        false => Error::Io {
+            path: path.to_path_buf(),
+            action: "read",
+            source,
+        },
+    };
+    // A pipe or a terminal would make us wait for whoever writes to it.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(malformed(path, "is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(failed)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(malformed(path, "is over 1 MiB, so it is no login"));
+    }
+    Ok(bytes)
+}
+
+fn malformed(path: &Path, why: &str) -> Error {
+    Error::Malformed {
+        path: path.to_path_buf(),
+        why: why.to_string(),
+    }
+}
+
+/// Both locks of a credential file; they are let go when this is dropped.
+#[derive(Debug)]
+pub struct Locks {
+    _commit: File,
+    _file: File,
+}
+
+impl Locks {
+    /// Takes `auth.lock` and then `FILE.lock` beside the file, in the official client's order;
+    /// `None` where another process holds one of them. Never waits.
+    pub fn try_take(target: &Path) -> Result<Option<Locks>, Error> {
+        let Some(commit) = try_lock(&target.with_file_name("auth.lock"))? else {
+            return Ok(None);
+        };
+        let mut name = target.file_name().unwrap_or_default().to_os_string();
+        name.push(".lock");
+        let file = try_lock(&target.with_file_name(name))?;
+        Ok(file.map(|file| Locks {
+            _commit: commit,
+            _file: file,
+        }))
+    }
+}
+
+/// flock(2), which `File::try_lock` is on Linux; it ends with the process whatever happens.
+fn try_lock(path: &Path) -> Result<Option<File>, Error> {
+    let failed = |source| Error::Io {
+        path: path.to_path_buf(),
+        action: "lock",
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// A file beside the credential file that will take its place, or is removed.
+///
+/// It is made before the refresh token is spent: where it cannot be made, nothing is lost yet.
+#[derive(Debug)]
+pub struct Replacement {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Replacement {
+    /// Makes the file, empty and for the owner alone. `target` is no symbolic link.
+    pub fn create(target: &Path) -> Result<Replacement, Error> {
+        let failed = |source| Error::Io {
+            path: target.to_path_buf(),
+            action: "write beside",
+            source,
+        };
+        let suffix = random::bytes::<8>().map_err(|error| failed(io::Error::other(error)))?;
+        let path = target.with_file_name(format!(".auth-{:016x}", u64::from_le_bytes(suffix)));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let file = options.open(&path).map_err(failed)?;
+        Ok(Replacement {
+            file,
+            path,
+            target: target.to_path_buf(),
+        })
+    }
+
+    /// Writes `text`, syncs it to the disk and puts the file in the place of the old one.
+    pub fn commit(mut self, text: &str) -> Result<(), Error> {
+        self.replace(text).map_err(|source| Error::Io {
+            path: self.target.clone(),
+            action: "rewrite",
+            source,
+        })
+    }
+
+    fn replace(&mut self, text: &str) -> io::Result<()> {
+        self.file.write_all(text.as_bytes())?;
+        // A umask may have taken more than it should.
+        self.file
+            .set_permissions(fs::Permissions::from_mode(0o600))?;
+        let old = fs::metadata(&self.target)?;
+        let new = self.file.metadata()?;
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            // Root must not take a person's login away. Anyone else is refused by the kernel, and
+            // then the file is theirs from now on, as it would be with the official client.
+            let _ = std::os::unix::fs::fchown(&self.file, Some(old.uid()), Some(old.gid()));
+        }
+        self.file.sync_all()?;
+        fs::rename(&self.path, &self.target)?;
+        if let Some(folder) = self.target.parent() {
+            // The file is in its place; a folder that cannot be synced changes nothing about it.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // After a commit there is nothing under this name any more.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests;

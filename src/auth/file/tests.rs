@@ -1,0 +1,221 @@
+//! Tests of the credential file, over temporary directories.
+
+use super::*;
+use crate::auth::scratch::Scratch;
+use crate::auth::scratch::jwt;
+use crate::auth::scratch::login;
+use serde_json::json;
+use std::os::unix::fs::symlink;
+
+fn parse(content: &Value) -> Result<Credential, Error> {
+    Credential::parse(Path::new("auth.json"), content.to_string().as_bytes())
+}
+
+#[test]
+fn the_place_that_was_named_is_the_only_one() {
+    let scratch = Scratch::new();
+    let mut places = Places {
+        credentials_file: Some(scratch.path("named.json")),
+        config_dir: Some(scratch.path("config")),
+        codex_home: Some(scratch.path("codex")),
+        home: Some(scratch.path("home")),
+    };
+    let Err(Error::NotFound { tried }) = places.find() else {
+        panic!("found");
+    };
+    assert_eq!(tried, [scratch.path("named.json")]);
+    places.credentials_file = None;
+    let (own, official) = (
+        scratch.path("config/codex-auth.json"),
+        scratch.path("codex/auth.json"),
+    );
+    assert_eq!(places.paths(), [own.clone(), official.clone()]);
+    places.codex_home = None;
+    let official = {
+        assert_ne!(official, scratch.path("home/.codex/auth.json"));
+        scratch.path("home/.codex/auth.json")
+    };
+    assert_eq!(places.paths(), [own.clone(), official.clone()]);
+    fs::create_dir_all(official.parent().unwrap()).unwrap();
+    fs::write(&official, "").unwrap();
+    assert_eq!(places.find().unwrap(), official);
+    // A file where a folder should be is as good as nothing there.
+    fs::write(scratch.path("config"), "").unwrap();
+    assert_eq!(places.find().unwrap(), official);
+    fs::remove_file(scratch.path("config")).unwrap();
+    fs::create_dir(scratch.path("config")).unwrap();
+    fs::write(&own, "").unwrap();
+    assert_eq!(places.find().unwrap(), own);
+}
+
+#[test]
+fn without_a_home_nothing_is_found_and_the_message_says_so() {
+    let error = Places::default().find().unwrap_err();
+    assert!(error.to_string().contains("no home directory"), "{error}");
+    assert!(error.hint().contains("sx demo"));
+}
+
+#[test]
+fn a_login_is_read_with_what_its_tokens_say() {
+    let credential = parse(&login(5_000, "a", "acc")).unwrap();
+    let token = &credential.token;
+    assert_eq!(token.access.expose(), jwt(5_000, "a"));
+    assert_eq!(token.account_id.as_deref(), Some("acc"));
+    assert_eq!(token.email.as_deref(), Some("a@example.org"));
+    assert_eq!(token.plan.as_deref(), Some("plus"));
+    assert_eq!(token.expires_at, Some(5_000));
+    assert_eq!(token.source, "auth.json");
+    assert_eq!(credential.refresh, Some(Secret::new("refresh-a")));
+    assert_eq!(credential.client_id.as_deref(), Some("client"));
+    assert_eq!(credential.last_refresh, Some(1_767_225_600));
+}
+
+#[test]
+fn a_bearer_alone_is_enough() {
+    let credential = parse(&json!({"tokens": {"access_token": " opaque\n"}})).unwrap();
+    assert_eq!(credential.token.access.expose(), "opaque");
+    assert_eq!(credential.refresh, None);
+    assert_eq!(credential.token.expires_at, None);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_login() {
+    let login = b"\xef\xbb\xbf{\"tokens\":{\"access_token\":\"opaque\"}}";
+    let credential = Credential::parse(Path::new("f"), login).unwrap();
+    assert_eq!(credential.token.access.expose(), "opaque");
+}
+
+#[test]
+fn a_file_that_is_no_login_says_what_is_wrong_and_no_secret() {
+    let check = |bytes: &str, expected: &str| {
+        let error = Credential::parse(Path::new("f"), bytes.as_bytes()).unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with("f: "), "{message}");
+        assert!(message.contains(expected), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+        assert!(!format!("{error:?}").contains("hunter2"));
+    };
+    check("", "is empty");
+    check(" \n", "is empty");
+    check("\"hunter2\"", "not a JSON object");
+    check("{\"tokens\":hunter2}", "not valid JSON");
+    check(
+        "{\"tokens\":{\"access_token\":\"hunter2\"",
+        "not valid JSON",
+    );
+    check("{}", "no `tokens` object");
+    check("{\"tokens\":[\"hunter2\"]}", "no `tokens` object");
+    check(
+        "{\"tokens\":{\"refresh_token\":\"hunter2\"}}",
+        "no tokens.access_token",
+    );
+    check(
+        "{\"tokens\":{\"access_token\":7}}",
+        "no tokens.access_token",
+    );
+    check(
+        "{\"tokens\":{\"access_token\":\"hunter2\\r\\nx\"}}",
+        "a blank or a character",
+    );
+    check(
+        "{\"tokens\":{\"access_token\":\"a\",\"account_id\":\"hunter2\\nx: y\"}}",
+        "tokens.account_id holds a blank or a character",
+    );
+    check(
+        "{\"OPENAI_API_KEY\":\"hunter2\",\"tokens\":null}",
+        "an API key",
+    );
+    check(
+        "{\"personal_access_token\":\"hunter2\"}",
+        "personal_access_token",
+    );
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let scratch = Scratch::new();
+    for path in [scratch.dir(), Path::new("/dev/zero")] {
+        let error = Credential::read(path).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: is not a regular file", path.display()));
+    }
+    let big = scratch.path("big");
+    fs::write(&big, vec![b' '; (FILE_BYTES_MAX + 1) as usize]).unwrap();
+    let error = Credential::read(&big).unwrap_err().to_string();
+    assert!(
+        error.ends_with("is over 1 MiB, so it is no login"),
+        "{error}"
+    );
+    let within = Credential::read(&big.join("auth.json")).unwrap_err();
+    assert!(matches!(within, Error::NotFound { .. }), "{within}");
+    let link = scratch.path("link");
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    let error = Credential::read(&link).unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot read ") && error.contains(": Too many"),
+        "{error}"
+    );
+    let missing = Credential::read(&scratch.path("missing")).unwrap_err();
+    assert!(matches!(missing, Error::NotFound { .. }), "{missing}");
+}
+
+#[test]
+fn a_renewal_keeps_what_we_do_not_know() {
+    let old = parse(&login(5_000, "a", "acc")).unwrap();
+    let fresh = Fresh {
+        access: Some(Secret::new(jwt(9_000, "b"))),
+        refresh: Some(Secret::new("refresh-b")),
+        id: None,
+    };
+    let renewed = old.renewed(Path::new("auth.json"), &fresh, 1_767_225_601);
+    let renewed = renewed.unwrap();
+    let mut expected = login(9_000, "b", "acc");
+    expected["last_refresh"] = json!("2026-01-01T00:00:01Z");
+    let written: Value = serde_json::from_str(&renewed.text()).unwrap();
+    assert_eq!(written, expected);
+    assert_eq!(renewed.token.expires_at, Some(9_000));
+    let partial = Fresh {
+        access: fresh.access.clone(),
+        ..Fresh::default()
+    };
+    let renewed = old.renewed(Path::new("auth.json"), &partial, 0).unwrap();
+    assert_eq!(renewed.refresh, old.refresh);
+}
+
+#[test]
+fn a_replacement_is_for_the_owner_alone_and_leaves_nothing_behind() {
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &json!({}));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let before = fs::metadata(&path).unwrap().ino();
+    drop(Replacement::create(&path).unwrap());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{}");
+    Replacement::create(&path).unwrap().commit("new\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!(after.mode() & 0o777, 0o600);
+    assert_ne!(after.ino(), before, "renamed, not overwritten");
+    assert_eq!(fs::read_dir(scratch.dir()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_locks_are_the_official_clients_and_exclude_one_another() {
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &json!({}));
+    let held = Locks::try_take(&path).unwrap().unwrap();
+    assert!(scratch.path("auth.lock").exists());
+    assert!(scratch.path("auth.json.lock").exists());
+    assert!(Locks::try_take(&path).unwrap().is_none());
+    drop(held);
+    let commit = File::open(scratch.path("auth.lock")).unwrap();
+    commit.try_lock().unwrap();
+    assert!(Locks::try_take(&path).unwrap().is_none());
+    drop(commit);
+    assert!(Locks::try_take(&path).unwrap().is_some());
+    // Through a link the locks are those of the file itself.
+    let link = scratch.path("link.json");
+    symlink(&path, &link).unwrap();
+    assert_eq!(
+        fs::canonicalize(&link).unwrap(),
+        fs::canonicalize(&path).unwrap()
+    );
+}

@@ -1,0 +1,211 @@
+//! Credentials of the services: where they are found, how long they live, how they are renewed.
+//!
+//! Nothing here opens a connection: a refresh is a request that the caller fetches for us, so that
+//! Ctrl-C, proxies and time limits are the same as everywhere. No secret is ever part of an error.
+
+pub mod file;
+pub mod identity;
+pub mod jwt;
+pub mod local;
+pub mod refresh;
+#[cfg(test)]
+mod scratch;
+
+use crate::base::clock::Deadline;
+use crate::base::secret::Secret;
+use crate::http::exchange::Request;
+use crate::http::head::Headers;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+pub use local::Store;
+
+/// A credential, ready to be put into a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The bearer.
+    pub access: Secret,
+    /// The account that pays, as the service names it.
+    pub account_id: Option<String>,
+    /// The person's address, for the first line.
+    pub email: Option<String>,
+    /// The plan, for the first line.
+    pub plan: Option<String>,
+    /// Unix seconds at which the bearer expires, where it says so.
+    pub expires_at: Option<u64>,
+    /// Whether the account lives in the service's government cloud.
+    pub is_fedramp: bool,
+    /// The file that it was read from.
+    pub source: String,
+}
+
+/// Why a fresh token is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A request is about to be sent; the token is renewed only if it is about to expire.
+    Proactive,
+    /// The service did not accept the one we have.
+    Unauthorized,
+}
+
+/// Sends requests for us: the network as `auth` sees it.
+pub trait Fetch {
+    /// Sends one request and returns the whole answer: status, fields, body.
+    fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable>;
+
+    /// Waits while another process holds the credential's lock, `deadline` at most. An error ends
+    /// the waiting for good: a person pressed Ctrl-C.
+    fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable>;
+}
+
+/// There was no answer; why, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreachable(pub String);
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+/// Why there is no credential, sorted by what is to be done about it.
+#[derive(Debug)]
+pub enum Error {
+    /// There is no credential file in any of the places that were looked at: log in.
+    NotFound {
+        /// The places, in order.
+        tried: Vec<PathBuf>,
+    },
+    /// The file is not what it should be: mend it or log in anew.
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file holds an API key, which this service's subscription does not take: log in.
+    ApiKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The bearer is of no use any more and there is nothing to renew it with: log in anew.
+    Expired {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The issuer will never renew this credential again: log in anew.
+    Permanent {
+        /// The file.
+        path: PathBuf,
+        /// What the issuer said.
+        detail: String,
+    },
+    /// The file belongs to another account now: start again to use that one.
+    OtherAccount {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The issuer could not be asked, or could not answer: try again later.
+    Transient {
+        /// What happened.
+        detail: String,
+    },
+    /// A setting forbids the refresh or breaks it.
+    Settings {
+        /// Which, and what is wrong with it.
+        detail: String,
+    },
+    /// The file or its lock could not be read or written.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was to be done with it.
+        action: &'static str,
+        /// Why that failed.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// What a person can do about it, in one line.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Error::NotFound { .. } => {
+                "log in with the official client (`codex login`), name a file in \
+                 CODEX_CREDENTIALS_FILE, or try `sx demo`, which needs no login"
+            }
+            Error::ApiKey { .. } => {
+                "log in with a ChatGPT account: `codex login` of the official client"
+            }
+            Error::Malformed { .. } | Error::Expired { .. } | Error::Permanent { .. } => {
+                "log in again with the official client: `codex login`"
+            }
+            Error::OtherAccount { .. } => "start sx again to go on with the other account",
+            Error::Transient { .. } => "try again; CODEX_ISSUER says who renews the login",
+            Error::Settings { .. } => "see `sx config --dump --show-source`",
+            Error::Io { .. } => {
+                "see who owns the file and its folder, and whether they can be written"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NotFound { tried } if tried.is_empty() => f.write_str(
+                "no login found: there is no home directory and CODEX_CREDENTIALS_FILE is not set",
+            ),
+            Error::NotFound { tried } => {
+                f.write_str("no login found in ")?;
+                for (index, path) in tried.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}", path.display())?;
+                }
+                Ok(())
+            }
+            Error::Malformed { path, why } => write!(f, "{}: {why}", path.display()),
+            Error::ApiKey { path } => write!(
+                f,
+                "{}: holds an API key, but codex needs a ChatGPT login",
+                path.display()
+            ),
+            Error::Expired { path } => write!(
+                f,
+                "{}: the login has expired or was revoked, and holds nothing to renew it with",
+                path.display()
+            ),
+            Error::Permanent { path, detail } => {
+                write!(
+                    f,
+                    "{}: the login cannot be renewed: {detail}",
+                    path.display()
+                )
+            }
+            Error::OtherAccount { path } => write!(
+                f,
+                "{}: now belongs to another account than the one in use",
+                path.display()
+            ),
+            Error::Transient { detail } => write!(f, "the login could not be renewed: {detail}"),
+            Error::Settings { detail } => f.write_str(detail),
+            Error::Io {
+                path,
+                action,
+                source,
+            } => write!(f, "cannot {action} {}: {source}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
