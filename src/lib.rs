@@ -23,6 +23,7 @@ pub mod term;
 
 // Floor 3, services: a hand plus a format plus a rule.
 pub mod auth;
+pub mod session;
 
 // Floor 4, families: one trait and a file per member; the hands' client and server.
 
