@@ -24,6 +24,7 @@ pub mod term;
 // Floor 3, services: a hand plus a format plus a rule.
 pub mod auth;
 pub mod session;
+pub mod tools;
 
 // Floor 4, families: one trait and a file per member; the hands' client and server.
 

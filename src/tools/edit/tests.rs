@@ -1,0 +1,167 @@
+//! What is replaced, what is not, and what the rest of the file keeps.
+
+use super::*;
+use crate::tools::tests::Scratch;
+use crate::tools::tests::answer_to;
+use crate::tools::tests::call;
+use crate::tools::tests::place;
+use crate::tools::tests::text_of;
+
+fn edit(old: &str, new: &str) -> Edit {
+    Edit {
+        old: old.into(),
+        new: new.into(),
+        is_for_all: false,
+    }
+}
+
+fn edit_of_all(old: &str, new: &str) -> Edit {
+    Edit {
+        is_for_all: true,
+        ..edit(old, new)
+    }
+}
+
+#[track_caller]
+fn check(file: impl AsRef<[u8]>, edits: &[Edit], result: impl AsRef<[u8]>) {
+    let got = edit_all(file.as_ref(), edits).unwrap();
+    let spoken = String::from_utf8_lossy(&got);
+    assert_eq!(got, result.as_ref(), "{edits:?} gave {spoken:?}");
+}
+
+#[track_caller]
+fn refuses(file: &str, edits: &[Edit], index: usize, words: &str) {
+    let (at, error) = edit_all(file.as_bytes(), edits).unwrap_err();
+    assert_eq!((at, error.to_string().as_str()), (index, words));
+}
+
+#[test]
+fn exact_text_is_replaced_in_order() {
+    check("a b c", &[edit("b", "x")], "a x c");
+    check("a b c", &[edit("b", "xy"), edit("y c", "z")], "a xz");
+    check("aaaa", &[edit_of_all("aa", "b")], "bb");
+    check("a\nb\n", &[edit("a\nb", "c")], "c\n");
+}
+
+#[test]
+fn crlf_is_matched_and_kept() {
+    check(
+        "a\r\nb\r\nc\r\n",
+        &[edit("a\nb\n", "x\ny\n")],
+        "x\r\ny\r\nc\r\n",
+    );
+    check("a\r\nb\r\n", &[edit("b", "x\ny")], "a\r\nx\r\ny\r\n");
+    check("a\r\nb\r\n", &[edit("\nb", "\nx")], "a\r\nx\r\n");
+    check("a\r\nb\r\n", &[edit("a\n", "")], "b\r\n");
+    check("a\r\nb\nc\n", &[edit("b\nc", "x\ny")], "a\r\nx\ny\n");
+    check("a\r\nb\r\n", &[edit("a\r\n", "x\n")], "x\nb\r\n");
+    check("a\r\nb\nb", &[edit_of_all("b", "c\n")], "a\r\nc\r\n\nc\r\n");
+}
+
+#[test]
+fn other_bytes_stay() {
+    check(
+        b"caf\xe9 a\n",
+        &[edit("a\n", "\u{e9}\n")],
+        b"caf\xe9 \xc3\xa9\n".as_slice(),
+    );
+}
+
+#[test]
+fn what_overlaps_itself_is_not_there_once() {
+    let words = |line| {
+        format!(
+            "its old is there more than once, and overlaps itself (line {line}); give more lines \
+             around it"
+        )
+    };
+    refuses("x\n}\n}\n}\n", &[edit("}\n}\n", "y")], 0, &words(3));
+    refuses("}\r\n}\r\n}\r\n", &[edit("}\n}\n", "y")], 0, &words(2));
+    refuses("\r\n\r\n\r\n", &[edit("\n\n", "y")], 0, &words(2));
+    refuses(
+        "\u{e9}\u{e9}\u{e9}",
+        &[edit("\u{e9}\u{e9}", "y")],
+        0,
+        &words(1),
+    );
+    check("}\n}\nx", &[edit("}\n}\n", "y\n")], "y\nx");
+    check("a\r\nfoo\r\nb", &[edit("\nfoo", "\nbar")], "a\r\nbar\r\nb");
+    check("}\n}\n}\n", &[edit_of_all("}\n}\n", "y\n")], "y\n}\n");
+}
+
+#[test]
+fn what_is_not_there_once_is_refused() {
+    refuses(
+        "a\nb\na\n",
+        &[edit("a", "x")],
+        0,
+        "its old is there 2 times (lines 1, 3); give more \
+             lines around it, or all",
+    );
+    refuses(
+        "a",
+        &[edit("a", "b"), edit("a", "c")],
+        1,
+        "its old is not there",
+    );
+    refuses(
+        "a",
+        &[edit("", "b")],
+        0,
+        "its old is empty; use write for a new file",
+    );
+    refuses("a", &[edit("a", "a")], 0, "its old and new are the same");
+    refuses(
+        "fn a() {\n        let end = s.len();\n}\n",
+        &[edit("          let end = s.len();\n}", "")],
+        0,
+        "its old is not there; the closest lines are:\n2\t        let end = s.len();\n3\t}",
+    );
+    refuses(
+        "one\nlet end = s.len();\n",
+        &[edit("let end = t.len();", "")],
+        0,
+        "its old is not there; the closest lines are:\n2\tlet end = s.len();",
+    );
+}
+
+#[test]
+fn a_call_edits_all_or_nothing() {
+    let scratch = Scratch::new();
+    scratch.write("f", "a\nb\n");
+    let edit = |edits: &str| {
+        let arguments = format!("{{\"path\":\"f\",\"edits\":[{edits}]}}");
+        answer_to(&call("edit", &arguments), &place(&scratch))
+    };
+    let refused = edit(r#"{"old":"a","new":"x"},{"old":"zzz","new":"y"}"#);
+    assert_eq!(
+        text_of(&refused),
+        "f: edit 2 of 2 cannot be made, so none was: its old is not there"
+    );
+    assert_eq!(scratch.read("f"), b"a\nb\n");
+    let done = edit(r#"{"old":"a","new":"x"}"#);
+    assert_eq!(text_of(&done), "edited f: +1 -1");
+    assert_eq!(
+        (done.summary, done.detail),
+        ("+1 -1".into(), "1 - a\n1 + x".into())
+    );
+    assert_eq!(scratch.read("f"), b"x\nb\n");
+    assert_eq!(scratch.names(), ["f"]);
+}
+
+#[test]
+fn a_write_says_what_it_made_and_kept() {
+    let scratch = Scratch::new();
+    let write = |content: &str| {
+        let arguments = serde_json::json!({"path": "d/f", "content": content});
+        answer_to(&call("write", &arguments.to_string()), &place(&scratch))
+    };
+    assert_eq!(text_of(&write("a\r\nb\r\n")), "created d/f: 2 lines");
+    let replaced = write("a\nc\n");
+    assert_eq!(
+        text_of(&replaced),
+        "replaced d/f: 2 lines, kept its CRLF line ends"
+    );
+    assert_eq!(replaced.detail, "2 - b\n2 + c");
+    assert_eq!(scratch.read("d/f"), b"a\r\nc\r\n");
+}

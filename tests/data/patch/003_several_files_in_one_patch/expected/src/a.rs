@@ -1,0 +1,7 @@
+fn one() {
+    one
+}
+fn two() {
+    2
+    two
+}
