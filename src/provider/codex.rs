@@ -1,0 +1,212 @@
+//! codex: ChatGPT's own model service, over the Responses wire, with a ChatGPT login.
+//!
+//! Here are its endpoint, its headers, its models and what its answers say beside their status.
+//! The body is `wire/responses`, the login `auth`. Requests say that they come from sx; they have
+//! the classic shape, with tools and instructions as fields of their own.
+
+use crate::auth;
+use crate::auth::identity::Identity;
+use crate::chat::delta::Limit;
+use crate::http::exchange;
+use crate::http::head::Headers;
+use crate::http::head::ResponseHead;
+use crate::http::url::Scheme;
+use crate::http::url::Url;
+use crate::provider::Capabilities;
+use crate::provider::Decoder;
+use crate::provider::Error;
+use crate::provider::Provider;
+use crate::provider::Request;
+use crate::provider::refusal;
+use crate::provider::wire::responses::decode;
+use crate::provider::wire::responses::encode::Encoder;
+
+/// The provider's name.
+const NAME: &str = "codex";
+
+/// Its row of the feature table.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    provider: NAME,
+    streaming: true,
+    thinking: true,
+    tools: true,
+    functions: true,
+    vision: true,
+    refresh: true,
+    caching: true,
+};
+
+/// Words that every member understands, and what they mean here. An empty one is the default.
+const ALIASES: &[(&str, &str)] = &[
+    ("", "gpt-5.3-codex"),
+    ("opus", "gpt-5.3-codex"),
+    ("sonnet", "gpt-5.3-codex"),
+    ("haiku", "gpt-5.1-codex-mini"),
+];
+
+/// Beginnings of model names and the tokens that fit into their windows. The first row that fits
+/// counts, so the longer of two beginnings stands first.
+const WINDOWS: &[(&str, u64)] = &[
+    ("gpt-5.3-codex-spark", 128_000),
+    ("gpt-5", 272_000),
+    ("gpt-6.1-terra", 500_000),
+    ("gpt-6", 272_000),
+];
+
+/// The token that keeps the requests of one turn on one machine of the service's.
+const TURN_STATE: &str = "x-codex-turn-state";
+
+/// What the member needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// CODEX_BASE_URL; `/responses` is appended.
+    pub base_url: Url,
+    /// Who we say we are.
+    pub identity: Identity,
+}
+
+/// The member.
+#[derive(Debug)]
+pub struct Codex {
+    options: Options,
+    encoder: Encoder,
+    /// What the service sent with the first answer of this turn, to be echoed until its end.
+    turn_state: Option<String>,
+    limits: Vec<Limit>,
+}
+
+impl Codex {
+    /// Nothing was asked yet.
+    pub fn new(options: Options) -> Codex {
+        Codex {
+            options,
+            encoder: Encoder::new(NAME),
+            turn_state: None,
+            limits: Vec::new(),
+        }
+    }
+
+    /// A login in the clear would be anyone's on the way.
+    fn check_transport(&self) -> Result<(), Error> {
+        let url = &self.options.base_url;
+        if url.scheme == Scheme::Https || url.is_loopback() {
+            return Ok(());
+        }
+        let detail = format!(
+            "CODEX_BASE_URL is {url}: a login goes over plain http to this machine only; use https"
+        );
+        Err(Error::Settings { detail })
+    }
+}
+
+impl Provider for Codex {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn model<'a>(&'a self, asked: &'a str) -> &'a str {
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == asked);
+        alias.map_or(asked, |(_, model)| model)
+    }
+
+    fn window(&self, model: &str) -> u64 {
+        let model = self.model(model);
+        let row = WINDOWS.iter().find(|(start, _)| model.starts_with(start));
+        row.map_or(0, |(_, tokens)| *tokens)
+    }
+
+    fn encode(
+        &mut self,
+        request: &Request<'_>,
+        token: Option<&auth::Token>,
+    ) -> Result<exchange::Request, Error> {
+        let model = self.model(request.model).to_string();
+        let body = self.encoder.encode(&model, request)?;
+        let url = self.options.base_url.join("/responses");
+        let mut sent = exchange::Request::post(url, body);
+        if let Some(token) = token {
+            self.check_transport()?;
+            sent = sent.header("authorization", format!("Bearer {}", token.access.expose()));
+            if let Some(account_id) = &token.account_id {
+                sent = sent.header("chatgpt-account-id", account_id);
+            }
+            if token.is_fedramp {
+                sent = sent.header("x-openai-fedramp", "true");
+            }
+        }
+        let identity = &self.options.identity;
+        sent = sent
+            .header("originator", identity.originator())
+            .header("user-agent", identity.user_agent())
+            .header("accept", "text/event-stream")
+            .header("content-type", "application/json");
+        if !request.session.is_empty() {
+            // `session_id` is what older gateways know it by.
+            for name in ["session-id", "thread-id", "session_id"] {
+                sent = sent.header(name, request.session);
+            }
+        }
+        if let Some(turn_state) = &self.turn_state {
+            sent = sent.header(TURN_STATE, turn_state);
+        }
+        Ok(sent)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(decode::Decoder::new(NAME))
+    }
+
+    fn heard(&mut self, head: &ResponseHead) {
+        if self.turn_state.is_none() {
+            let turn_state = head.headers.first(TURN_STATE);
+            self.turn_state = turn_state.map(str::to_string);
+        }
+        let limits: Vec<Limit> = ["primary", "secondary"]
+            .into_iter()
+            .filter_map(|window| limit(&head.headers, window))
+            .collect();
+        // An answer that says nothing of the allowance changes nothing about it.
+        if !limits.is_empty() {
+            self.limits = limits;
+        }
+    }
+
+    fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    fn login_hint(&self) -> &'static str {
+        "log in again with the official client: `codex login`"
+    }
+
+    fn address_key(&self) -> &'static str {
+        "CODEX_BASE_URL"
+    }
+
+    fn begin_turn(&mut self) {
+        self.turn_state = None;
+    }
+
+    fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {
+        refusal::of_answer(status, headers, body)
+    }
+}
+
+/// One window of the account's allowance, if the answer says anything of it.
+fn limit(headers: &Headers, window: &str) -> Option<Limit> {
+    let field = |name: &str| headers.first(&format!("x-codex-{window}-{name}"));
+    let used = field("used-percent").and_then(|text| text.parse::<f64>().ok());
+    let used_percent = used.filter(|used| used.is_finite() && *used >= 0.0)?;
+    let whole = |name| field(name).and_then(|text| text.parse::<u64>().ok());
+    let window_s = whole("window-minutes").unwrap_or(0).saturating_mul(60);
+    let resets_at = whole("reset-at").unwrap_or(0);
+    let says_something = used_percent > 0.0 || window_s > 0 || resets_at > 0;
+    says_something.then_some(Limit {
+        window_s,
+        used_percent,
+        resets_at,
+    })
+}
+
+#[cfg(test)]
+mod tests;

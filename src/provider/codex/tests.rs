@@ -1,0 +1,227 @@
+//! Tests of the member: headers, models, turn state, limits, a login in the clear.
+
+use super::*;
+use crate::base::secret::Secret;
+use crate::chat::Message;
+
+fn codex(base_url: &str) -> Codex {
+    Codex::new(Options {
+        base_url: Url::parse(base_url).unwrap(),
+        identity: Identity::own(),
+    })
+}
+
+fn token() -> auth::Token {
+    auth::Token {
+        access: Secret::new("bearer"),
+        account_id: Some("acc".into()),
+        email: None,
+        plan: None,
+        expires_at: None,
+        is_fedramp: false,
+        source: "f".into(),
+    }
+}
+
+const REQUEST: Request<'_> = Request {
+    model: "sonnet",
+    system: "s",
+    tools: &[],
+    history: &[],
+    session: "id",
+    effort: None,
+    thinking: true,
+    schema: None,
+};
+
+fn head(fields: &[(&str, &str)]) -> ResponseHead {
+    let mut headers = Headers::new();
+    for (name, value) in fields {
+        headers.push(*name, *value);
+    }
+    ResponseHead {
+        status: 200,
+        reason: String::new(),
+        minor: 1,
+        headers,
+    }
+}
+
+#[test]
+fn a_request_says_who_asks_and_who_pays() {
+    let mut codex = codex("https://example.org/backend-api/codex/");
+    let sent = codex.encode(&REQUEST, Some(&token())).unwrap();
+    assert_eq!(sent.method, "POST");
+    assert_eq!(
+        sent.url.to_string(),
+        "https://example.org/backend-api/codex/responses"
+    );
+    let agent = codex.options.identity.user_agent();
+    let expected = [
+        ("authorization", "Bearer bearer"),
+        ("chatgpt-account-id", "acc"),
+        ("originator", "sx"),
+        ("user-agent", agent.as_str()),
+        ("accept", "text/event-stream"),
+        ("content-type", "application/json"),
+        ("session-id", "id"),
+        ("thread-id", "id"),
+        ("session_id", "id"),
+    ];
+    assert_eq!(sent.headers.iter().collect::<Vec<_>>(), expected);
+    let body = String::from_utf8(sent.body).unwrap();
+    assert!(
+        body.starts_with(r#"{"model":"gpt-5.3-codex","instructions":"s","#),
+        "{body}"
+    );
+}
+
+#[test]
+fn a_login_goes_over_plain_http_to_this_machine_only() {
+    for local in [
+        "http://127.0.0.1:1/",
+        "http://localhost/x",
+        "http://[::1]:8080/",
+    ] {
+        assert!(
+            codex(local).encode(&REQUEST, Some(&token())).is_ok(),
+            "{local}"
+        );
+    }
+    let mut remote = codex("http://gateway.example.org/codex");
+    let error = remote.encode(&REQUEST, Some(&token())).unwrap_err();
+    assert!(matches!(error, Error::Settings { .. }), "{error}");
+    assert!(!error.to_string().contains("bearer"));
+    assert!(
+        remote.encode(&REQUEST, None).is_ok(),
+        "without a login there is nothing to lose"
+    );
+}
+
+#[test]
+fn a_government_account_is_named_as_one() {
+    let token = auth::Token {
+        is_fedramp: true,
+        account_id: None,
+        ..token()
+    };
+    let sent = codex("https://h/").encode(&REQUEST, Some(&token)).unwrap();
+    assert_eq!(sent.headers.first("x-openai-fedramp"), Some("true"));
+    assert_eq!(sent.headers.first("chatgpt-account-id"), None);
+}
+
+#[test]
+fn aliases_are_resolved_and_other_names_passed_through() {
+    let codex = codex("https://h/");
+    for (asked, model) in [
+        ("", "gpt-5.3-codex"),
+        ("opus", "gpt-5.3-codex"),
+        ("sonnet", "gpt-5.3-codex"),
+        ("haiku", "gpt-5.1-codex-mini"),
+        ("gpt-5.2", "gpt-5.2"),
+        ("Opus", "Opus"),
+    ] {
+        assert_eq!(codex.model(asked), model);
+    }
+    for (model, window) in [
+        ("sonnet", 272_000),
+        ("gpt-5.3-codex-spark", 128_000),
+        ("gpt-5.1-codex-max", 272_000),
+        ("gpt-6.1-terra", 500_000),
+        ("llama", 0),
+    ] {
+        assert_eq!(codex.window(model), window, "{model}");
+    }
+}
+
+#[test]
+fn the_turn_state_is_echoed_within_its_turn_and_never_after() {
+    let mut codex = codex("https://h/");
+    let state = |codex: &mut Codex| {
+        let sent = codex.encode(&REQUEST, None).unwrap();
+        sent.headers.first(TURN_STATE).map(str::to_string)
+    };
+    assert_eq!(state(&mut codex), None);
+    codex.heard(&head(&[("X-Codex-Turn-State", "one")]));
+    assert_eq!(state(&mut codex).as_deref(), Some("one"));
+    codex.heard(&head(&[(TURN_STATE, "two")]));
+    codex.heard(&head(&[]));
+    assert_eq!(
+        state(&mut codex).as_deref(),
+        Some("one"),
+        "the first counts"
+    );
+    codex.begin_turn();
+    assert_eq!(state(&mut codex), None);
+}
+
+#[test]
+fn limits_are_those_that_were_heard_last() {
+    let mut codex = codex("https://h/");
+    assert!(codex.limits().is_empty());
+    codex.heard(&head(&[
+        ("x-codex-primary-used-percent", "12.5"),
+        ("x-codex-primary-window-minutes", "300"),
+        ("x-codex-primary-reset-at", "1767225600"),
+        ("x-codex-secondary-used-percent", "0"),
+        ("x-codex-secondary-window-minutes", "10080"),
+    ]));
+    let expected = [
+        Limit {
+            window_s: 18_000,
+            used_percent: 12.5,
+            resets_at: 1_767_225_600,
+        },
+        Limit {
+            window_s: 604_800,
+            used_percent: 0.0,
+            resets_at: 0,
+        },
+    ];
+    assert_eq!(codex.limits(), expected);
+    for nothing in [
+        &[][..],
+        &[("x-codex-primary-used-percent", "0")],
+        &[("x-codex-primary-used-percent", "NaN")],
+        &[("x-codex-primary-used-percent", "-1")],
+        &[("x-codex-primary-window-minutes", "300")],
+    ] {
+        codex.heard(&head(nothing));
+        assert_eq!(codex.limits(), expected);
+    }
+}
+
+#[test]
+fn what_the_decoder_kept_is_what_the_encoder_sends() {
+    let stream = include_str!("../../../tests/data/provider/codex/whole.sse");
+    let mut codex = codex("https://h/");
+    let mut decoder = codex.decoder();
+    let mut events = Vec::new();
+    crate::http::sse::Parser::new()
+        .feed(stream.as_bytes(), &mut events)
+        .unwrap();
+    let mut deltas = Vec::new();
+    for event in &events {
+        decoder.feed(event, &mut deltas).unwrap();
+    }
+    let blocks = deltas.into_iter().filter_map(|delta| match delta {
+        crate::chat::delta::Delta::Block(block) => Some(block),
+        _ => None,
+    });
+    let history = [Message::user("go"), Message::Assistant(blocks.collect())];
+    let request = Request {
+        history: &history,
+        ..REQUEST
+    };
+    let body = codex.encode(&request, None).unwrap().body;
+    let body = String::from_utf8(body).unwrap();
+    let items = stream.lines().filter_map(|line| {
+        let (start, item) = line.split_once(r#""item":"#)?;
+        start
+            .contains("output_item.done")
+            .then(|| item.strip_suffix('}').unwrap())
+    });
+    let items: Vec<&str> = items.collect();
+    assert_eq!(items.len(), 4);
+    assert!(body.contains(&items.join(",")), "{body}");
+}

@@ -1,0 +1,225 @@
+//! Services that answer a conversation: what one must be able to do, and what can go wrong there.
+//!
+//! A member turns a request into bytes, the events of a stream into deltas, and a refusal into a
+//! typed error. It knows nothing of sockets, clocks, terminals or waiting, so each is tested with
+//! recorded bytes alone. A wire that several members speak lies in `wire/`; a member's own file
+//! holds its endpoint, headers, credential and models; `retry` says what is worth another try.
+
+pub mod codex;
+pub mod refusal;
+pub mod retry;
+pub mod wire;
+
+use crate::auth;
+use crate::base::secret::Secret;
+use crate::chat::Message;
+use crate::chat::delta::Delta;
+use crate::chat::delta::Limit;
+use crate::chat::tool::ToolSpec;
+use crate::http;
+use crate::http::head::Headers;
+use crate::http::head::ResponseHead;
+use crate::http::sse;
+use std::fmt;
+use std::time::Duration;
+
+/// What a member is asked to put into bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The model, as the person or the settings name it; aliases are resolved by the member.
+    pub model: &'a str,
+    /// Our prompt.
+    pub system: &'a str,
+    /// The tools on offer, always in the same order.
+    pub tools: &'a [ToolSpec],
+    /// The whole conversation. What was sent once never changes and never moves.
+    pub history: &'a [Message],
+    /// The session's id, under which the service caches; empty where there is none.
+    pub session: &'a str,
+    /// How hard to think; the service's own choice where there is none.
+    pub effort: Option<Effort>,
+    /// Whether summaries of the thinking are wanted.
+    pub thinking: bool,
+    /// The JSON Schema that the answer must fit, as JSON text.
+    pub schema: Option<&'a str>,
+}
+
+/// How hard a model thinks before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Not at all, where the model can do without.
+    Off,
+    /// As little as it can.
+    Minimal,
+    /// A little.
+    Low,
+    /// The usual.
+    Medium,
+    /// Much.
+    High,
+    /// Very much.
+    XHigh,
+    /// As much as it can.
+    Max,
+}
+
+/// A service that answers a conversation.
+pub trait Provider {
+    /// Its name in settings, on the first line and in opaque parts of a history.
+    fn name(&self) -> &'static str;
+
+    /// The model that is meant by `asked`: aliases are replaced, any other name is passed through.
+    fn model<'a>(&'a self, asked: &'a str) -> &'a str;
+
+    /// How many tokens fit into the model's window; 0 where that is not known.
+    fn window(&self, model: &str) -> u64;
+
+    /// The request as bytes for the wire. The same history gives the same bytes.
+    fn encode(
+        &mut self,
+        request: &Request<'_>,
+        token: Option<&auth::Token>,
+    ) -> Result<http::exchange::Request, Error>;
+
+    /// A decoder for the stream that answers one request.
+    fn decoder(&self) -> Box<dyn Decoder>;
+
+    /// Takes what the head of an answer, good or bad, says beside its status.
+    fn heard(&mut self, head: &ResponseHead);
+
+    /// What the service last said of the account's allowance.
+    fn limits(&self) -> &[Limit];
+
+    /// What a person can do where the login is refused, in one line.
+    fn login_hint(&self) -> &'static str;
+
+    /// The setting that names the service's address.
+    fn address_key(&self) -> &'static str;
+
+    /// A new message of the person begins: what held for one turn only is forgotten.
+    fn begin_turn(&mut self);
+
+    /// What a status other than 200 means.
+    fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error;
+}
+
+/// Turns the events of one answer into deltas.
+pub trait Decoder {
+    /// Takes one event and appends what it means to `out`, which may be nothing.
+    ///
+    /// An error ends the answer; the deltas of this answer are void then.
+    fn feed(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Error>;
+
+    /// Whether the answer is whole. What the service still sends is of no interest.
+    fn is_done(&self) -> bool;
+
+    /// The stream ended. Fails with `Error::Retry` if the answer was not whole by then.
+    fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), Error>;
+}
+
+/// What can go wrong with a request, sorted by what the caller does about it.
+///
+/// Every `detail` is one line of at most 400 characters, in the service's own words where it has
+/// any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// Wait and send the same request again.
+    Retry {
+        /// How long the service wants us to wait.
+        after: Option<Duration>,
+        /// What happened.
+        detail: String,
+    },
+    /// The credential was not accepted: read it again, then refresh it, once each.
+    Auth {
+        /// What the service said.
+        detail: String,
+    },
+    /// The credential is good but not for this. Never refresh: it would spend a token for nothing.
+    Forbidden {
+        /// What the service said.
+        detail: String,
+    },
+    /// The account's allowance is spent.
+    Quota {
+        /// Unix seconds at which it is there again, where the service says.
+        resets_at: Option<u64>,
+        /// What the service said.
+        detail: String,
+    },
+    /// The conversation does not fit into the model's window: make it shorter.
+    Overflow {
+        /// What the service said.
+        detail: String,
+    },
+    /// The request can never succeed as it is.
+    Refused {
+        /// The status of the answer; 200 where the refusal came within a stream.
+        status: u16,
+        /// What the service said.
+        detail: String,
+    },
+    /// Nothing was sent, since a setting or an option of ours forbids or breaks it.
+    Settings {
+        /// Which, and what is wrong with it.
+        detail: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Retry { detail, .. } | Error::Settings { detail } => f.write_str(detail),
+            Error::Auth { detail } => write!(f, "the service does not accept the login: {detail}"),
+            Error::Forbidden { detail } => write!(f, "the service forbids this: {detail}"),
+            Error::Quota { detail, .. } => write!(f, "the allowance is spent: {detail}"),
+            Error::Overflow { detail } => {
+                write!(f, "the conversation is too long for the model: {detail}")
+            }
+            Error::Refused { detail, .. } => write!(f, "the service refused: {detail}"),
+        }
+    }
+}
+
+impl Error {
+    /// The same without `secret`, which a service or a gateway may have quoted.
+    pub fn without(mut self, secret: &Secret) -> Error {
+        let (Error::Retry { detail, .. }
+        | Error::Auth { detail }
+        | Error::Forbidden { detail }
+        | Error::Quota { detail, .. }
+        | Error::Overflow { detail }
+        | Error::Refused { detail, .. }
+        | Error::Settings { detail }) = &mut self;
+        if !secret.expose().is_empty() {
+            *detail = detail.replace(secret.expose(), "[secret]");
+        }
+        self
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What a member can do. The feature table of the manual is printed from these rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The member's name.
+    pub provider: &'static str,
+    /// Answers come piece by piece.
+    pub streaming: bool,
+    /// Thinking is asked for, shown and sent back.
+    pub thinking: bool,
+    /// Tools are offered and called.
+    pub tools: bool,
+    /// Calls come as functions of the service's own, not as text to be parsed.
+    pub functions: bool,
+    /// Pictures can be sent.
+    pub vision: bool,
+    /// The credential renews itself.
+    pub refresh: bool,
+    /// A repeated prefix is cached by the service, and we are told how much of it was.
+    pub caching: bool,
+}
+
+/// One row for each member that is built in.
+pub const CAPABILITIES: &[Capabilities] = &[codex::CAPABILITIES];

@@ -1,0 +1,433 @@
+//! Reads what a service says instead of an answer, and sorts it by what the caller does about it.
+//!
+//! The same words come as the body of an error status and as an event within a stream. Bodies are
+//! JSON in several shapes, plain text, a proxy's page, or nothing. A code that we know decides;
+//! else the status does.
+
+use crate::base::date;
+use crate::base::text;
+use crate::http::head::Headers;
+use crate::provider::Error;
+use crate::provider::retry;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Enough for a paragraph, and never a screenful.
+const DETAIL_CHARS_MAX: usize = 400;
+
+/// Enough of a page to find its title in.
+const PAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// What an answer other than a stream means.
+pub fn of_answer(status: u16, headers: &Headers, body: &[u8]) -> Error {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let mut refusal = json.as_ref().map(Refusal::read).unwrap_or_default();
+    if refusal.words.is_empty() {
+        refusal.words = words_of(headers, body);
+    }
+    if refusal.after.is_none() {
+        refusal.after = retry::stated_wait(headers);
+    }
+    if let (None, Some(wait_s)) = (refusal.resets_at, refusal.resets_in_s) {
+        let now = headers.first("date").and_then(date::parse_http);
+        refusal.resets_at = now.map(|now| now.saturating_add(wait_s));
+    }
+    let reached = headers.first("x-codex-rate-limit-reached-type");
+    let is_spent = reached.is_some_and(|kind| kind != "rate_limit_reached");
+    let sort = match status {
+        401 => Some(Sort::Auth),
+        402 => Some(Sort::Quota),
+        429 if is_spent => Some(Sort::Quota),
+        _ => refusal.sort(),
+    };
+    let sort = sort.unwrap_or_else(|| match status {
+        403 => Sort::Forbidden,
+        400 | 413 | 422 if refusal.is_overflow_in_words() => Sort::Overflow,
+        _ if retry::is_retried(status) => Sort::Retry,
+        _ => Sort::Refused,
+    });
+    refusal.words = format!("status {status}: {}", refusal.words);
+    refusal.into_error(sort, status)
+}
+
+/// What an error within a stream means: `error` is its object, with a code or without.
+///
+/// Where nothing is known of it, another try is made: the service had begun to answer.
+pub fn of_event(error: &Value) -> Error {
+    let mut refusal = Refusal::read(error);
+    if refusal.words.is_empty() {
+        refusal.words = "the service broke the answer off without saying why".into();
+    }
+    let status = error["status"].as_u64().or(error["status_code"].as_u64());
+    let status = status.and_then(|status| u16::try_from(status).ok());
+    let by_status = |status| match status {
+        401 => Some(Sort::Auth),
+        402 => Some(Sort::Quota),
+        403 => Some(Sort::Forbidden),
+        400..500 if !retry::is_retried(status) => Some(Sort::Refused),
+        _ => None,
+    };
+    let sort = refusal.sort().or_else(|| status.and_then(by_status));
+    let is_ours = refusal.kind == "invalid_request_error";
+    let sort = sort.unwrap_or(match () {
+        () if refusal.is_overflow_in_words() => Sort::Overflow,
+        () if is_ours => Sort::Refused,
+        () => Sort::Retry,
+    });
+    refusal.into_error(sort, status.unwrap_or(200))
+}
+
+/// What the caller does about it, without the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Retry,
+    Auth,
+    Forbidden,
+    Quota,
+    Overflow,
+    Refused,
+}
+
+/// Words from outside as the detail of an error: one line, and not too long.
+pub fn bounded(words: &str) -> String {
+    text::ellipsis(&text::one_line(words), DETAIL_CHARS_MAX).into_owned()
+}
+
+/// What a service said.
+#[derive(Debug, Default)]
+struct Refusal {
+    /// `usage_limit_reached` and the like; empty where there is none.
+    code: String,
+    /// A coarser word that stands beside the code, or instead of it.
+    kind: String,
+    words: String,
+    resets_at: Option<u64>,
+    resets_in_s: Option<u64>,
+    after: Option<Duration>,
+}
+
+impl Refusal {
+    /// Reads `{"error":{…}}`, `{"error":"…"}`, `{"detail":…}`, `{"message":…}`, or the bare inner
+    /// object.
+    fn read(json: &Value) -> Refusal {
+        let whole = match json {
+            Value::Array(several) => several.first().unwrap_or(&Value::Null),
+            one => one,
+        };
+        let inner = ["error", "detail"].into_iter().map(|name| &whole[name]);
+        let inner = inner.into_iter().find(|value| !value.is_null());
+        let inner = inner.unwrap_or(whole);
+        let text = |name: &str| inner[name].as_str().unwrap_or_default().to_string();
+        let words = match inner {
+            Value::String(words) => words.clone(),
+            // How a validator lists what it does not like: the first says enough.
+            Value::Array(list) => list
+                .first()
+                .and_then(|first| first["msg"].as_str())
+                .map_or_else(|| inner.to_string(), str::to_string),
+            _ => [text("message"), text("detail"), text("msg")]
+                .into_iter()
+                .find(|words| !words.is_empty())
+                .unwrap_or_default(),
+        };
+        let (code, kind) = (text("code"), text("type"));
+        let named = if code.is_empty() { &kind } else { &code };
+        Refusal {
+            words: if words.is_empty() {
+                named.clone()
+            } else {
+                words.clone()
+            },
+            resets_at: inner["resets_at"].as_u64(),
+            resets_in_s: inner["resets_in_seconds"].as_u64(),
+            after: retry::wait_in_words(&words),
+            code,
+            kind,
+        }
+    }
+
+    /// By code, else by kind; `None` where we know neither.
+    fn sort(&self) -> Option<Sort> {
+        sort_of(&self.code).or_else(|| sort_of(&self.kind))
+    }
+
+    fn is_overflow_in_words(&self) -> bool {
+        let words = self.words.to_ascii_lowercase();
+        ["context window", "context length", "prompt is too long"]
+            .iter()
+            .any(|phrase| words.contains(phrase))
+    }
+
+    fn into_error(self, sort: Sort, status: u16) -> Error {
+        let detail = bounded(&self.words);
+        match sort {
+            Sort::Retry => Error::Retry {
+                after: self.after,
+                detail,
+            },
+            Sort::Auth => Error::Auth { detail },
+            Sort::Forbidden => Error::Forbidden { detail },
+            Sort::Quota => Error::Quota {
+                resets_at: self.resets_at,
+                detail,
+            },
+            Sort::Overflow => Error::Overflow { detail },
+            Sort::Refused => Error::Refused { status, detail },
+        }
+    }
+}
+
+/// The codes that decide by themselves.
+fn sort_of(code: &str) -> Option<Sort> {
+    Some(match code {
+        "rate_limit_exceeded"
+        | "slow_down"
+        | "server_is_overloaded"
+        | "overloaded_error"
+        | "server_error"
+        | "flex_unavailable" => Sort::Retry,
+        "usage_limit_reached"
+        | "insufficient_quota"
+        | "billing_hard_limit_reached"
+        | "credit_balance_exhausted" => Sort::Quota,
+        code if code.ends_with("_spend_limit_exceeded") => Sort::Quota,
+        // The plan lacks it; no waiting helps, another account does.
+        "usage_not_included" => Sort::Forbidden,
+        "context_length_exceeded" => Sort::Overflow,
+        "invalid_prompt" | "bio_policy" | "cyber_policy" | "misalignment_policy_violation" => {
+            Sort::Refused
+        }
+        _ => return None,
+    })
+}
+
+/// What a body that is not the service's JSON says: a page is named as one.
+fn words_of(headers: &Headers, body: &[u8]) -> String {
+    let body = String::from_utf8_lossy(&body[..body.len().min(PAGE_BYTES_MAX)]);
+    let body = body.trim();
+    if let Some(place) = headers.first("location") {
+        return format!("a redirect to {place}, which sx does not follow with a login in hand");
+    }
+    if body.is_empty() {
+        return "an empty body".into();
+    }
+    let kind = headers.first("content-type").unwrap_or_default();
+    if !body.starts_with('<') && !kind.contains("text/html") {
+        return body.to_string();
+    }
+    let words = page_words(body);
+    let is_challenge = headers.first("cf-mitigated").is_some() || words.contains("Just a moment");
+    let page = if is_challenge {
+        "a browser check of a proxy in front of the service"
+    } else {
+        "a web page of a proxy instead of the service's answer"
+    };
+    format!("{page}: \"{}\"", text::ellipsis(&words, 80))
+}
+
+/// The title of a page, else its first words.
+fn page_words(page: &str) -> String {
+    let lower = page.to_ascii_lowercase();
+    let title = lower.find("<title").and_then(|start| {
+        let from = start + lower[start..].find('>')? + 1;
+        let until = from + lower[from..].find('<')?;
+        Some(&page[from..until])
+    });
+    if let Some(title) = title.filter(|title| !title.trim().is_empty()) {
+        return text::one_line(title);
+    }
+    let mut words = String::new();
+    let mut in_tag = false;
+    for c in page.chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' => {
+                in_tag = false;
+                words.push(' ');
+            }
+            _ if !in_tag => words.push(c),
+            _ => {}
+        }
+    }
+    text::one_line(&words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&str, &str)]) -> Headers {
+        let mut headers = Headers::new();
+        for (name, value) in fields {
+            headers.push(*name, *value);
+        }
+        headers
+    }
+
+    #[track_caller]
+    fn check(status: u16, fields: &[(&str, &str)], body: &str, expected: Error) {
+        let got = of_answer(status, &headers(fields), body.as_bytes());
+        assert_eq!(got, expected, "{status} {body}");
+    }
+
+    fn retry(after_ms: Option<u64>, detail: &str) -> Error {
+        Error::Retry {
+            after: after_ms.map(Duration::from_millis),
+            detail: detail.into(),
+        }
+    }
+
+    fn refused(status: u16, detail: &str) -> Error {
+        let detail = detail.into();
+        Error::Refused { status, detail }
+    }
+
+    fn quota(resets_at: Option<u64>, detail: &str) -> Error {
+        let detail = detail.into();
+        Error::Quota { resets_at, detail }
+    }
+
+    #[test]
+    fn the_words_are_found_in_every_shape_of_body() {
+        let expected = || refused(400, "status 400: no");
+        for body in [
+            r#"{"detail":"no"}"#,
+            r#"{"detail":{"message":"no"}}"#,
+            r#"{"detail":[{"loc":["body"],"msg":"no","type":"missing"}]}"#,
+            r#"{"error":{"message":"no","type":"invalid_request_error","code":null}}"#,
+            r#"{"error":"no"}"#,
+            r#"{"message":"no"}"#,
+            r#"[{"error":{"code":400,"message":"no"}}]"#,
+            "no",
+            " \n no\n",
+        ] {
+            check(400, &[], body, expected());
+        }
+        check(404, &[], "", refused(404, "status 404: an empty body"));
+        check(400, &[], "{}", refused(400, "status 400: {}"));
+        let code = r#"{"error":{"code":"odd"}}"#;
+        check(400, &[], code, refused(400, "status 400: odd"));
+    }
+
+    #[test]
+    fn spent_quota_is_not_a_throttle() {
+        let spent = r#"{"error":{"type":"usage_limit_reached","message":"limit",
+            "plan_type":"plus","resets_at":1767225600,"resets_in_seconds":60}}"#;
+        check(
+            429,
+            &[],
+            spent,
+            quota(Some(1_767_225_600), "status 429: limit"),
+        );
+        let relative = r#"{"error":{"type":"usage_limit_reached","resets_in_seconds":60}}"#;
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let detail = "status 429: usage_limit_reached";
+        check(429, &[date], relative, quota(Some(784_111_837), detail));
+        check(429, &[], relative, quota(None, detail));
+        let reached = "x-codex-rate-limit-reached-type";
+        let depleted = (reached, "workspace_owner_credits_depleted");
+        check(429, &[depleted], "x", quota(None, "status 429: x"));
+        let throttled = (reached, "rate_limit_reached");
+        check(429, &[throttled], "x", retry(None, "status 429: x"));
+        check(
+            429,
+            &[("retry-after", "2")],
+            "x",
+            retry(Some(2_000), "status 429: x"),
+        );
+        let words = r#"{"error":{"message":"Please try again in 1.898s."}}"#;
+        let detail = "status 429: Please try again in 1.898s.";
+        check(
+            429,
+            &[("retry-after", "9")],
+            words,
+            retry(Some(1_898), detail),
+        );
+    }
+
+    #[test]
+    fn each_sort_has_its_statuses_and_codes() {
+        let detail = "status 401: x".to_string();
+        check(401, &[], "x", Error::Auth { detail });
+        let detail = "status 403: x".to_string();
+        check(403, &[], "x", Error::Forbidden { detail });
+        let detail = "status 429: usage_not_included".to_string();
+        let body = r#"{"error":{"type":"usage_not_included"}}"#;
+        check(429, &[], body, Error::Forbidden { detail });
+        check(402, &[], "x", quota(None, "status 402: x"));
+        check(503, &[], "x", retry(None, "status 503: x"));
+        for body in [
+            r#"{"error":{"code":"context_length_exceeded","message":"long"}}"#,
+            r#"{"detail":"Your input exceeds the context window of this model."}"#,
+        ] {
+            let error = of_answer(400, &Headers::new(), body.as_bytes());
+            assert!(matches!(error, Error::Overflow { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_named_as_a_page() {
+        let page = "<!DOCTYPE html><html><head><TITLE>Just a moment...</TITLE></head>";
+        let detail = "status 403: a browser check of a proxy in front of the service: \
+            \"Just a moment...\"";
+        let detail = detail.to_string();
+        check(403, &[], page, Error::Forbidden { detail });
+        let page = "<html><body><h1>Bad\ngateway</h1>squid</body></html>";
+        let detail = "status 502: a web page of a proxy instead of the service's answer: \
+            \"Bad gateway squid\"";
+        check(
+            502,
+            &[("content-type", "text/html")],
+            page,
+            retry(None, detail),
+        );
+        let place = ("location", "https://login.example.org/");
+        let detail = "status 302: a redirect to https://login.example.org/, which sx does not \
+            follow with a login in hand";
+        check(302, &[place], "", refused(302, detail));
+    }
+
+    #[test]
+    fn a_detail_is_one_short_line() {
+        let body = format!("a\r\n\x1b[2J{}", "é".repeat(1_000));
+        let Error::Refused { detail, .. } = of_answer(400, &Headers::new(), body.as_bytes()) else {
+            panic!("not refused");
+        };
+        assert_eq!(detail.chars().count(), DETAIL_CHARS_MAX);
+        assert!(!detail.contains(char::is_control));
+    }
+
+    #[test]
+    fn an_error_in_a_stream_is_retried_unless_it_is_known_to_be_final() {
+        let check = |json: &str, expected: Error| {
+            let value: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(of_event(&value), expected, "{json}");
+        };
+        check(
+            r#"{"code":"rate_limit_exceeded","message":"try again in 2s"}"#,
+            retry(Some(2_000), "try again in 2s"),
+        );
+        check(r#"{"code":"new_code","message":"m"}"#, retry(None, "m"));
+        let silent = "the service broke the answer off without saying why";
+        check("null", retry(None, silent));
+        check(
+            r#"{"type":"error","status":429,"error":{"type":"usage_limit_reached","resets_at":9}}"#,
+            quota(Some(9), "usage_limit_reached"),
+        );
+        check(
+            r#"{"code":"invalid_prompt","message":"m"}"#,
+            refused(200, "m"),
+        );
+        check(
+            r#"{"type":"error","status":404,"error":{"message":"m"}}"#,
+            refused(404, "m"),
+        );
+        check(
+            r#"{"error":{"type":"invalid_request_error","message":"m"}}"#,
+            refused(200, "m"),
+        );
+        let detail = "m".to_string();
+        let json = r#"{"code":"context_length_exceeded","message":"m"}"#;
+        check(json, Error::Overflow { detail });
+    }
+}

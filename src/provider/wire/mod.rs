@@ -1,0 +1,3 @@
+//! The wires that members speak: pure codecs, without endpoint, credential or model names.
+
+pub mod responses;

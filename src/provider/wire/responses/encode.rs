@@ -1,0 +1,501 @@
+//! A conversation as the body of a request: the same history always gives the same bytes.
+//!
+//! `input` stands last, and a history only grows. So the body of one request, without the `]}` at
+//! its end, is a prefix of the next one's, and what was encoded once is kept and not made again.
+//! Items of the service's own making are sent back as they came; the others are made from blocks.
+//!
+//! A service refuses a call without an output and an output without a call. A history may have
+//! both (a crash, an odd hand-made session), so they are mended here: a call that nobody answered
+//! is "aborted", an answer that belongs to no call is left out.
+
+use crate::chat::Block;
+use crate::chat::CallKind;
+use crate::chat::Image;
+use crate::chat::Message;
+use crate::chat::Opaque;
+use crate::chat::Part;
+use crate::chat::ToolCall;
+use crate::chat::ToolResult;
+use crate::chat::tool::Input;
+use crate::chat::tool::ToolSpec;
+use crate::provider::Effort;
+use crate::provider::Error;
+use crate::provider::Request;
+use crate::provider::wire::responses::item;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::hash::DefaultHasher;
+use std::hash::Hasher;
+use std::io;
+
+/// What the model reads where a call has no answer; the words are the official client's.
+const ABORTED: &str = "aborted";
+
+/// Encodes the requests of one conversation, one after the other.
+#[derive(Debug)]
+pub struct Encoder {
+    /// Whose opaque items are sent back as they are.
+    provider: &'static str,
+    sent: Sent,
+}
+
+impl Encoder {
+    /// Nothing was encoded yet.
+    pub fn new(provider: &'static str) -> Encoder {
+        Encoder {
+            provider,
+            sent: Sent::default(),
+        }
+    }
+
+    /// The body that asks `model` to go on. Fails only if a schema is not JSON.
+    pub fn encode(&mut self, model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
+        let mut body = head(model, request)?;
+        self.sent.catch_up(request.history, self.provider);
+        let missing = self.sent.missing_outputs();
+        body.reserve(self.sent.items.len() + missing.len() + 16);
+        // The head's closing brace moves behind the input.
+        let brace = body.pop();
+        debug_assert_eq!(brace, Some(b'}'));
+        body.extend_from_slice(br#","input":["#);
+        body.extend_from_slice(&self.sent.items);
+        body.extend_from_slice(&missing);
+        body.extend_from_slice(b"]}");
+        Ok(body)
+    }
+}
+
+/// The messages that were encoded, and their bytes.
+#[derive(Debug, Default)]
+struct Sent {
+    /// Items, separated by commas.
+    items: Vec<u8>,
+    /// How many messages `items` are made of.
+    messages: usize,
+    /// Over those messages.
+    fingerprint: Fingerprint,
+    /// The calls of the last answer that have no output in `items` yet, in order.
+    open: Vec<(String, CallKind)>,
+}
+
+impl Sent {
+    /// Encodes what `history` has more than last time; all of it if it is another history.
+    fn catch_up(&mut self, history: &[Message], provider: &str) {
+        let known = history.get(..self.messages);
+        if known.map(Fingerprint::of) != Some(self.fingerprint.clone()) {
+            *self = Sent::default();
+        }
+        for message in &history[self.messages..] {
+            self.push(message, provider);
+            self.fingerprint.add(message);
+        }
+        self.messages = history.len();
+    }
+
+    fn push(&mut self, message: &Message, provider: &str) {
+        if !matches!(message, Message::Results(_)) {
+            let missing = self.missing_outputs();
+            self.items.extend_from_slice(&missing);
+            self.open.clear();
+        }
+        match message {
+            Message::User(parts) => {
+                let content = parts.iter().map(Content::of).collect();
+                self.push_item(&Item::message("user", content));
+            }
+            // A user message too, as the official client has it: project rules come from the
+            // repository and must not speak with a developer's authority.
+            Message::Context(text) => {
+                let content = vec![Content::InputText { text }];
+                self.push_item(&Item::message("user", content));
+            }
+            Message::Assistant(blocks) => {
+                for block in blocks {
+                    self.push_block(block, provider);
+                }
+            }
+            Message::Results(results) => {
+                for result in results {
+                    self.push_result(result);
+                }
+            }
+        }
+    }
+
+    fn push_block(&mut self, block: &Block, provider: &str) {
+        let echoed = echoed(block, provider);
+        if let Block::Call(call) = block {
+            self.open.push((call.id.clone(), call.kind));
+        }
+        match (echoed, block) {
+            (Some(opaque), _) => {
+                separate(&mut self.items);
+                self.items.extend_from_slice(opaque.json.as_bytes());
+            }
+            (None, Block::Text { text, .. }) if !text.is_empty() => {
+                let content = vec![Content::OutputText { text }];
+                self.push_item(&Item::message("assistant", content));
+            }
+            (None, Block::Call(call)) => self.push_item(&Item::call(call)),
+            // Thoughts without their encrypted form are of no use to the service.
+            (None, Block::Text { .. } | Block::Thinking { .. } | Block::Other(_)) => {}
+        }
+    }
+
+    fn push_result(&mut self, result: &ToolResult) {
+        let call = self.open.iter().position(|(id, _)| *id == result.call_id);
+        if let Some(position) = call {
+            let (id, kind) = self.open.remove(position);
+            self.push_item(&Item::output(&id, kind, Output::of(&result.parts)));
+        }
+    }
+
+    fn push_item(&mut self, item: &Item<'_>) {
+        separate(&mut self.items);
+        append(&mut self.items, item);
+    }
+
+    /// Outputs for the calls that have none, as they follow `items`; with the comma between.
+    fn missing_outputs(&self) -> Vec<u8> {
+        let mut outputs = Vec::new();
+        for (id, kind) in &self.open {
+            // An open call is part of `items`, so a comma is needed before the first output too.
+            outputs.push(b',');
+            let aborted = Output::Text(Cow::Borrowed(ABORTED));
+            append(&mut outputs, &Item::output(id, *kind, aborted));
+        }
+        outputs
+    }
+}
+
+/// The block's own text, if it is this provider's and still fits the block.
+fn echoed<'a>(block: &'a Block, provider: &str) -> Option<&'a Opaque> {
+    let opaque = match block {
+        Block::Text { opaque, .. } | Block::Thinking { opaque, .. } => opaque.as_ref()?,
+        Block::Call(call) => call.opaque.as_ref()?,
+        Block::Other(opaque) => opaque,
+    };
+    if opaque.provider != provider {
+        return None;
+    }
+    // A session file can be edited; what is sent must be one item and answer to the same id.
+    let read = item::read(&opaque.json, provider)?.block;
+    let fits = match (&read, block) {
+        (Block::Call(read), Block::Call(call)) => {
+            read.opaque.is_some() && read.id == call.id && read.kind == call.kind
+        }
+        (Block::Text { opaque, .. }, Block::Text { .. })
+        | (Block::Thinking { opaque, .. }, Block::Thinking { .. }) => opaque.is_some(),
+        (Block::Other(_), Block::Other(_)) => true,
+        _ => false,
+    };
+    fits.then_some(opaque)
+}
+
+/// A number that is another one for another history, as good as surely.
+///
+/// Made from the serialised messages, so that no field can be forgotten: a pass over the bytes,
+/// without keeping a second copy of a history that may hold many pictures.
+#[derive(Clone, Debug, Default)]
+struct Fingerprint(DefaultHasher);
+
+impl Fingerprint {
+    fn of(history: &[Message]) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        for message in history {
+            fingerprint.add(message);
+        }
+        fingerprint
+    }
+
+    fn add(&mut self, message: &Message) {
+        let hashed = serde_json::to_writer(self, message);
+        debug_assert!(hashed.is_ok(), "a hash takes all bytes");
+    }
+}
+
+impl PartialEq for Fingerprint {
+    fn eq(&self, other: &Fingerprint) -> bool {
+        self.0.finish() == other.0.finish()
+    }
+}
+
+impl io::Write for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn separate(items: &mut Vec<u8>) {
+    if !items.is_empty() {
+        items.push(b',');
+    }
+}
+
+fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(bytes, value)
+        .expect("texts and lists always have a JSON form, and a vector takes all bytes");
+}
+
+/// Everything of the body but the input.
+fn head(model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
+    let tools = request.tools.iter().map(Tool::of);
+    let tools: Vec<Tool<'_>> = tools.collect::<Result<_, _>>()?;
+    let schema = request
+        .schema
+        .map(|schema| raw(schema, "the output schema"));
+    let text = schema.transpose()?.map(|schema| TextOptions {
+        format: Format {
+            kind: "json_schema",
+            name: "answer",
+            strict: true,
+            schema,
+        },
+    });
+    // Without tools the service does not want to hear how they are to be called.
+    let has_tools = !tools.is_empty();
+    let head = Head {
+        model,
+        instructions: request.system,
+        tools,
+        tool_choice: has_tools.then_some("auto"),
+        parallel_tool_calls: has_tools.then_some(true),
+        reasoning: Reasoning {
+            effort: request.effort.map(effort_word),
+            summary: request.thinking.then_some("auto"),
+        },
+        store: false,
+        stream: true,
+        include: ["reasoning.encrypted_content"],
+        prompt_cache_key: request.session,
+        text,
+    };
+    let mut bytes = Vec::new();
+    append(&mut bytes, &head);
+    Ok(bytes)
+}
+
+fn effort_word(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Off => "none",
+        Effort::Minimal => "minimal",
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::XHigh => "xhigh",
+        Effort::Max => "max",
+    }
+}
+
+fn raw<'a>(json: &'a str, what: &str) -> Result<&'a RawValue, Error> {
+    serde_json::from_str(json).map_err(|error| Error::Settings {
+        detail: format!("{what} is not valid JSON: {error}"),
+    })
+}
+
+/// The fields in the order in which they are sent.
+#[derive(Serialize)]
+struct Head<'a> {
+    model: &'a str,
+    instructions: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Reasoning::is_default")]
+    reasoning: Reasoning,
+    store: bool,
+    stream: bool,
+    include: [&'a str; 1],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    prompt_cache_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<TextOptions<'a>>,
+}
+
+#[derive(Serialize)]
+struct Reasoning {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'static str>,
+}
+
+impl Reasoning {
+    fn is_default(&self) -> bool {
+        self.effort.is_none() && self.summary.is_none()
+    }
+}
+
+#[derive(Serialize)]
+struct TextOptions<'a> {
+    format: Format<'a>,
+}
+
+#[derive(Serialize)]
+struct Format<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    name: &'a str,
+    strict: bool,
+    schema: &'a RawValue,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Tool<'a> {
+    Function {
+        name: &'a str,
+        description: &'a str,
+        strict: bool,
+        parameters: &'a RawValue,
+    },
+    Custom {
+        name: &'a str,
+        description: &'a str,
+        format: Grammar<'a>,
+    },
+}
+
+#[derive(Serialize)]
+struct Grammar<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    syntax: &'a str,
+    definition: &'a str,
+}
+
+impl<'a> Tool<'a> {
+    fn of(spec: &ToolSpec) -> Result<Tool<'a>, Error> {
+        let (name, description) = (spec.name, spec.description);
+        Ok(match spec.input {
+            Input::Schema(schema) => Tool::Function {
+                name,
+                description,
+                // Strict schemas would have to list every field as required.
+                strict: false,
+                parameters: raw(schema, &format!("the schema of the tool {name}"))?,
+            },
+            Input::Freeform { grammar, .. } => Tool::Custom {
+                name,
+                description,
+                format: Grammar {
+                    kind: "grammar",
+                    syntax: "lark",
+                    definition: grammar,
+                },
+            },
+        })
+    }
+}
+
+/// An item that we make ourselves.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Item<'a> {
+    Message {
+        role: &'a str,
+        content: Vec<Content<'a>>,
+    },
+    FunctionCall {
+        name: &'a str,
+        arguments: &'a str,
+        call_id: &'a str,
+    },
+    CustomToolCall {
+        call_id: &'a str,
+        name: &'a str,
+        input: &'a str,
+    },
+    FunctionCallOutput {
+        call_id: &'a str,
+        output: Output<'a>,
+    },
+    CustomToolCallOutput {
+        call_id: &'a str,
+        output: Output<'a>,
+    },
+}
+
+impl<'a> Item<'a> {
+    fn message(role: &'a str, content: Vec<Content<'a>>) -> Item<'a> {
+        Item::Message { role, content }
+    }
+
+    fn call(call: &'a ToolCall) -> Item<'a> {
+        let (name, call_id) = (call.name.as_str(), call.id.as_str());
+        match call.kind {
+            CallKind::Function => Item::FunctionCall {
+                name,
+                arguments: &call.arguments,
+                call_id,
+            },
+            CallKind::Freeform => Item::CustomToolCall {
+                call_id,
+                name,
+                input: &call.arguments,
+            },
+        }
+    }
+
+    fn output(call_id: &'a str, kind: CallKind, output: Output<'a>) -> Item<'a> {
+        match kind {
+            CallKind::Function => Item::FunctionCallOutput { call_id, output },
+            CallKind::Freeform => Item::CustomToolCallOutput { call_id, output },
+        }
+    }
+}
+
+/// What the model reads as the output of a call: one text, or parts if there is a picture.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Output<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<Content<'a>>),
+}
+
+impl<'a> Output<'a> {
+    fn of(parts: &'a [Part]) -> Output<'a> {
+        let texts = parts.iter().map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Image(_) => None,
+        });
+        match texts.collect::<Option<Vec<&str>>>() {
+            Some(texts) if texts.len() == 1 => Output::Text(Cow::Borrowed(texts[0])),
+            Some(texts) => Output::Text(Cow::Owned(texts.join("\n"))),
+            None => Output::Parts(parts.iter().map(Content::of).collect()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Content<'a> {
+    InputText { text: &'a str },
+    OutputText { text: &'a str },
+    InputImage { image_url: String, detail: &'a str },
+}
+
+impl<'a> Content<'a> {
+    fn of(part: &'a Part) -> Content<'a> {
+        match part {
+            Part::Text(text) => Content::InputText { text },
+            Part::Image(Image { media_type, base64 }) => Content::InputImage {
+                image_url: format!("data:{media_type};base64,{base64}"),
+                // Screenshots are read for their text; every model takes this one.
+                detail: "high",
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
