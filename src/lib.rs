@@ -27,6 +27,7 @@ pub mod session;
 pub mod tools;
 
 // Floor 4, families: one trait and a file per member; the hands' client and server.
+pub mod hands;
 pub mod provider;
 
 // Floor 5, the loop.
