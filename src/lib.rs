@@ -31,5 +31,6 @@ pub mod hands;
 pub mod provider;
 
 // Floor 5, the loop.
+pub mod agent;
 
 // Floor 6, the program.

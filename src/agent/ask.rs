@@ -1,0 +1,394 @@
+//! One question and its answer: encode, send, read the stream, and try again where that helps.
+//!
+//! What a member says is worth another try, and how long to wait, is `provider::retry`'s to know;
+//! here are the wait itself, the renewal of a credential, and the limits on both.
+
+use crate::agent::Agent;
+use crate::agent::event::Consumption;
+use crate::agent::event::Event;
+use crate::agent::failure::Failure;
+use crate::agent::turn::Reply;
+use crate::agent::turn::Shown;
+use crate::agent::turn::Turn;
+use crate::auth;
+use crate::auth::Why;
+use crate::base::clock::Deadline;
+use crate::base::random;
+use crate::chat::Block;
+use crate::chat::Message;
+use crate::chat::delta::Delta;
+use crate::http;
+use crate::http::head::ResponseHead;
+use crate::http::sse;
+use crate::net;
+use crate::net::Transfer;
+use crate::net::transfer::Progress;
+use crate::provider;
+use crate::provider::Decoder;
+use crate::provider::retry;
+use crate::session::Entry;
+use std::time::Duration;
+
+/// More of a refusal than this holds no more reason.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+
+/// Before anything has worked, a server that can't be reached is most likely a wrong address:
+/// then a person waits for our answer, not for a server that restarts.
+const FIRST_TRIES_MAX: u32 = 2;
+
+/// A refusal is a sentence or two, and its status says most of it: nobody waits for more as long
+/// as for an answer.
+const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// An answer that is being read. What lies in its lists came with one read of the socket; they are
+/// kept for the next one, since an answer is read in many thousand pieces.
+struct Answer {
+    parser: sse::Parser,
+    events: Vec<sse::Event>,
+    decoder: Box<dyn Decoder>,
+    deltas: Vec<Delta>,
+    turn: Turn,
+    shown: Vec<Shown>,
+    /// Whether something of it was shown that a retry makes void.
+    is_shown: bool,
+}
+
+/// How the body of an answer is to be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// An event stream.
+    Stream,
+    /// Anything else: what the server has to say instead.
+    Refusal,
+}
+
+impl Agent {
+    /// Sends the history and returns the whole answer. Its words were shown as they came.
+    pub(super) fn ask(&mut self) -> Result<Reply, Failure> {
+        let mut retries = Retries::default();
+        let mut is_renewed = false;
+        let mut why = Why::Proactive;
+        loop {
+            let failure = match self.try_once(&mut why) {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            let is_refused = matches!(&failure, Failure::Provider(provider::Error::Auth { .. }));
+            if is_refused && !is_renewed && self.store.is_some() {
+                is_renewed = true;
+                why = Why::Unauthorized;
+                self.discard()?;
+                continue;
+            }
+            let Some(wait) = retries.wait_after(&failure, self) else {
+                return Err(failure);
+            };
+            self.discard()?;
+            let reason = failure.to_string();
+            self.show(&Event::Retry {
+                attempt: retries.failed,
+                wait,
+                reason: &reason,
+            })?;
+            let deadline = Deadline::after(wait, "RETRY_TOTAL");
+            while !deadline.is_over() {
+                self.desk.wait(None, deadline)?;
+            }
+        }
+    }
+
+    /// A token that should be accepted; `None` where none is sent.
+    fn token(&mut self, why: Why) -> Result<Option<auth::Token>, Failure> {
+        let Some(store) = &mut self.store else {
+            return Ok(None);
+        };
+        let token = store.fresh(why, &mut self.desk);
+        let warning = store.take_warning();
+        // Ctrl-C during a refresh is Ctrl-C, whatever the refresh made of it.
+        self.desk.check()?;
+        let token = token.map_err(Failure::Auth)?;
+        self.keep_secrets_out();
+        if let Some(warning) = warning {
+            self.show(&Event::Warning(&warning))?;
+        }
+        Ok(Some(token))
+    }
+
+    /// The session's file must hold no secret of ours, though a command prints it.
+    pub fn keep_secrets_out(&mut self) {
+        let (Some(log), Some(store)) = (&mut self.log, &self.store) else {
+            return;
+        };
+        for secret in store.secrets() {
+            log.keep_out(secret);
+        }
+    }
+
+    /// One try. `why` says what the token is wanted for; once there is one it has had its effect.
+    fn try_once(&mut self, why: &mut Why) -> Result<Reply, Failure> {
+        let token = self.token(*why)?;
+        *why = Why::Proactive;
+        let request = provider::Request {
+            model: &self.options.model,
+            system: &self.system,
+            tools: &self.options.tools,
+            history: &self.history,
+            session: &self.cache_key,
+            effort: self.options.effort,
+            thinking: self.options.thinking,
+            schema: self.options.schema.as_deref(),
+        };
+        let request = self.provider.encode(&request, token.as_ref());
+        let request = request.map_err(Failure::Provider)?;
+        let mut transfer = self.desk.client.start(request).map_err(Failure::Net)?;
+        let mut answer = Answer {
+            parser: sse::Parser::new(),
+            events: Vec::new(),
+            decoder: self.provider.decoder(),
+            deltas: Vec::new(),
+            turn: Turn::default(),
+            shown: Vec::new(),
+            is_shown: false,
+        };
+        let read = self.read(&mut transfer, &mut answer);
+        self.keep_recording(&mut transfer);
+        if let Err(failure) = read {
+            self.abandon(answer, &failure);
+            return Err(match (failure, &token) {
+                (Failure::Provider(error), Some(token)) => {
+                    Failure::Provider(error.without(&token.access))
+                }
+                (failure, _) => failure,
+            });
+        }
+        self.desk.client.finish(transfer);
+        self.run.has_worked = true;
+        let mut shown = answer.shown;
+        let reply = answer.turn.finish(&mut shown);
+        self.show_all(&mut shown)?;
+        self.account(&reply)?;
+        Ok(reply)
+    }
+
+    /// Reads until the answer is whole, showing it as it comes. What came before the connection
+    /// broke counts as much as what came before it ended.
+    fn read(&mut self, transfer: &mut Transfer, answer: &mut Answer) -> Result<(), Failure> {
+        let mut kind = None;
+        let mut body = Vec::new();
+        let mut patience = Deadline::never();
+        loop {
+            let progress = transfer.step(&mut body);
+            if kind.is_none()
+                && let Some(head) = transfer.head()
+            {
+                self.provider.heard(head);
+                kind = Some(Kind::of(head));
+                if kind == Some(Kind::Refusal) {
+                    patience = Deadline::after(REFUSAL_WAIT_MAX, "REFUSAL_WAIT_MAX");
+                }
+            }
+            if kind == Some(Kind::Stream) {
+                self.take_body(&body, transfer.host(), answer)?;
+                body.clear();
+                if answer.decoder.is_done() {
+                    return Ok(());
+                }
+            }
+            let is_over = match progress {
+                Ok(Progress::Done) => true,
+                Ok(Progress::Waiting) => body.len() > REFUSAL_BYTES_MAX || patience.is_over(),
+                Err(_) if kind == Some(Kind::Refusal) => true,
+                Err(error) => return Err(Failure::Net(error)),
+            };
+            if is_over {
+                break;
+            }
+            let deadline = transfer.deadline().sooner(patience);
+            self.desk.wait(Some(transfer), deadline)?;
+        }
+        if kind == Some(Kind::Stream) {
+            let finished = answer.decoder.finish(&mut answer.deltas);
+            finished.map_err(Failure::Provider)?;
+            return self.take_deltas(answer);
+        }
+        let (status, headers) = match transfer.head() {
+            Some(head) => (head.status, head.headers.clone()),
+            None => (0, http::head::Headers::new()),
+        };
+        let refusal = self.provider.classify(status, &headers, &body);
+        Err(Failure::Provider(refusal))
+    }
+
+    fn take_body(&mut self, body: &[u8], host: &str, answer: &mut Answer) -> Result<(), Failure> {
+        let parsed = answer.parser.feed(body, &mut answer.events);
+        for event in answer.events.drain(..) {
+            let decoded = answer.decoder.feed(&event, &mut answer.deltas);
+            decoded.map_err(Failure::Provider)?;
+            if answer.decoder.is_done() {
+                break;
+            }
+        }
+        self.take_deltas(answer)?;
+        match parsed {
+            Err(source) if !answer.decoder.is_done() => {
+                let host = host.to_string();
+                Err(Failure::Net(net::Error::Http { host, source }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take_deltas(&mut self, answer: &mut Answer) -> Result<(), Failure> {
+        for delta in answer.deltas.drain(..) {
+            answer.turn.take(delta, &mut answer.shown);
+        }
+        answer.is_shown |= !answer.shown.is_empty();
+        self.show_all(&mut answer.shown)
+    }
+
+    /// Shows what came with one read of the socket: neighbouring deltas in one piece.
+    fn show_all(&mut self, shown: &mut Vec<Shown>) -> Result<(), Failure> {
+        let mut pieces = shown.drain(..).peekable();
+        while let Some(mut piece) = pieces.next() {
+            while let Some(next) = pieces.peek() {
+                match (&mut piece, next) {
+                    (Shown::TextDelta(text), Shown::TextDelta(more))
+                    | (Shown::ThinkingDelta(text), Shown::ThinkingDelta(more)) => {
+                        text.push_str(more);
+                    }
+                    _ => break,
+                }
+                pieces.next();
+            }
+            self.show(&match &piece {
+                Shown::TextDelta(text) => Event::TextDelta(text),
+                Shown::ThinkingDelta(text) => Event::ThinkingDelta(text),
+                Shown::Text(text) => Event::Text(text),
+                Shown::Thinking(text) => Event::Thinking(text),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What of a broken answer stays: words that a stop cut off, since the person read them.
+    fn abandon(&mut self, answer: Answer, failure: &Failure) {
+        self.run.is_answer_shown = answer.is_shown;
+        if !matches!(failure, Failure::Signal(_) | Failure::Limit(_)) {
+            return;
+        }
+        let words = answer.turn.finish(&mut Vec::new()).blocks.into_iter();
+        let words: Vec<Block> = words
+            .filter_map(|block| match block {
+                Block::Text { text, .. } => Some(Block::Text { text, opaque: None }),
+                _ => None,
+            })
+            .collect();
+        if !words.is_empty() {
+            self.run.cut_off = Some(Message::Assistant(words));
+        }
+    }
+
+    /// Another try begins: what was shown of this one is void.
+    fn discard(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.run.is_answer_shown) {
+            self.show(&Event::Discarded)?;
+        }
+        Ok(())
+    }
+
+    /// Adds up what the answer took.
+    fn account(&mut self, reply: &Reply) -> Result<(), Failure> {
+        self.run.usage.add(reply.usage);
+        self.write(&Entry::Usage(reply.usage));
+        let model = self.provider.model(&self.options.model);
+        let window = self.provider.window(model);
+        let consumption = Consumption {
+            usage: reply.usage,
+            context: reply.usage.input.saturating_add(reply.usage.output),
+            window: self.options.window.unwrap_or(window),
+            limits: self.provider.limits().to_vec(),
+        };
+        self.show(&Event::Usage(&consumption))
+    }
+
+    fn keep_recording(&mut self, transfer: &mut Transfer) {
+        let (Some(recorder), Some(recording)) = (&mut self.recorder, transfer.take_recording())
+        else {
+            return;
+        };
+        if let Err(error) = recorder.exchange(&recording.request, &recording.response) {
+            self.recorder = None;
+            let text = format!("nothing more is recorded: {error}");
+            // If nobody can be told, the next event ends the run for that reason.
+            let _ = self.show(&Event::Warning(&text));
+        }
+    }
+}
+
+impl Kind {
+    /// A gateway that does not say what it sends is believed to stream; one that says that it
+    /// sends a page or a document has something else to tell.
+    fn of(head: &ResponseHead) -> Kind {
+        let stated = head.headers.first("content-type").unwrap_or_default();
+        let stated = stated.to_ascii_lowercase();
+        let is_other = stated.starts_with("text/html") || stated.starts_with("application/json");
+        if head.status == 200 && !is_other {
+            Kind::Stream
+        } else {
+            Kind::Refusal
+        }
+    }
+}
+
+/// What was tried in vain for one answer.
+#[derive(Default)]
+struct Retries {
+    failed: u32,
+    waited: Duration,
+}
+
+impl Retries {
+    /// How long to wait before the next try; `None` to give up.
+    fn wait_after(&mut self, failure: &Failure, agent: &Agent) -> Option<Duration> {
+        let after = match failure {
+            Failure::Provider(provider::Error::Retry { after, .. }) => *after,
+            Failure::Net(error) if is_passing(error) => None,
+            // Who renews the login may be away for a moment like anyone else.
+            Failure::Auth(auth::Error::Transient { .. }) => None,
+            _ => return None,
+        };
+        let is_unreachable = matches!(
+            failure,
+            Failure::Net(net::Error::Connect { .. } | net::Error::Resolve { .. })
+                | Failure::Auth(_)
+        );
+        let tries_max = if is_unreachable && !agent.run.has_worked {
+            FIRST_TRIES_MAX.min(agent.options.retries_max)
+        } else {
+            agent.options.retries_max
+        };
+        if self.failed >= tries_max {
+            return None;
+        }
+        self.failed += 1;
+        let wait = retry::wait(self.failed, after, random::fraction());
+        self.waited = self.waited.saturating_add(wait);
+        (self.waited <= agent.options.retry_total).then_some(wait)
+    }
+}
+
+/// Whether a network failure may be gone at the next try.
+fn is_passing(error: &net::Error) -> bool {
+    match error {
+        net::Error::Connect { .. }
+        | net::Error::Resolve { .. }
+        | net::Error::Timeout { .. }
+        | net::Error::Broken { .. } => true,
+        // A cut answer may come whole the next time; what broke the format will break it again.
+        net::Error::Http { source, .. } => matches!(source, http::Error::Truncated { .. }),
+        net::Error::Tls { .. }
+        | net::Error::TooLong { .. }
+        | net::Error::Interrupted { .. }
+        | net::Error::Wait(_) => false,
+    }
+}

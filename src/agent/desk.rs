@@ -1,0 +1,205 @@
+//! Everything that can wake the loop, and the one wait for all of it.
+//!
+//! A wait moves the bytes of the hands' pipe and of the person's typing as they come; what they
+//! mean is left in the trays here for whoever asked. The network's bytes are moved by the one who
+//! owns the transfer.
+
+use crate::agent::failure::Failure;
+use crate::auth;
+use crate::auth::Unreachable;
+use crate::base::clock::Deadline;
+use crate::hands;
+use crate::hands::wire::Reply;
+use crate::http::exchange::Request;
+use crate::http::head::Headers;
+use crate::net;
+use crate::net::Transfer;
+use crate::net::transfer::Progress;
+use crate::sys::poll::Interest;
+use crate::sys::poll::PollSet;
+use crate::sys::signals::STOPS;
+use crate::sys::signals::Signal;
+use crate::sys::signals::Signals;
+use crate::term::lines::Lines;
+use std::time::Duration;
+
+/// Who renews credentials answers in a second or two, or is down.
+const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Its answers are three tokens long.
+const FETCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// The trays and the descriptors behind them.
+pub struct Desk {
+    /// The network.
+    pub client: net::Client,
+    /// Ctrl-C and its kin.
+    pub signals: Signals,
+    /// The process that runs the tools, if there are tools.
+    pub hands: Option<hands::client::Client>,
+    /// What the person types, in an interactive session.
+    pub typed: Option<Lines>,
+    /// The limit of the whole run.
+    pub deadline: Deadline,
+    /// What the hands said and nobody has read yet.
+    replies: Vec<Reply>,
+    /// A stop that nobody has obeyed yet.
+    stop: Option<Signal>,
+    /// The death of the hands, where whoever waited had something else to finish first.
+    lost: Option<hands::client::Error>,
+}
+
+/// What a wait was woken by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Transfer,
+    Signal,
+    Hands,
+    Typed,
+}
+
+impl Desk {
+    /// A desk with empty trays.
+    pub fn new(client: net::Client, signals: Signals, deadline: Deadline) -> Desk {
+        Desk {
+            client,
+            signals,
+            hands: None,
+            typed: None,
+            deadline,
+            replies: Vec::new(),
+            stop: None,
+            lost: None,
+        }
+    }
+
+    /// Waits until something moved or `deadline` is over. Fails if a signal says stop, the run's
+    /// time is up, or the hands are gone.
+    pub fn wait(&mut self, transfer: Option<&Transfer>, deadline: Deadline) -> Result<(), Failure> {
+        let mut set = PollSet::new();
+        set.add(self.signals.fd(), Interest::Read, Woken::Signal);
+        if let Some(transfer) = transfer {
+            transfer.wait_for(&mut set, Woken::Transfer);
+        }
+        if let Some(hands) = &self.hands {
+            hands.watch(&mut set, Woken::Hands);
+        }
+        if let Some(typed) = &self.typed
+            && let Some(fd) = typed.fd()
+        {
+            set.add(fd, Interest::Read, Woken::Typed);
+        }
+        let left = deadline.sooner(self.deadline).left();
+        let woken = set.wait(left).map_err(Failure::Wait)?;
+        if woken.contains(&Woken::Signal) {
+            self.hear_signals();
+        }
+        if woken.contains(&Woken::Typed)
+            && let Some(typed) = &mut self.typed
+        {
+            typed.read();
+        }
+        if woken.contains(&Woken::Hands)
+            && let Some(hands) = &mut self.hands
+        {
+            match hands.pump() {
+                Ok(replies) => self.replies.extend(replies),
+                Err(error) => {
+                    self.hands = None;
+                    return Err(Failure::Hands(error));
+                }
+            }
+        }
+        self.check()
+    }
+
+    /// The same as `check`, for who did not wait here.
+    pub fn check_now(&mut self) -> Result<(), Failure> {
+        self.hear_signals();
+        self.check()
+    }
+
+    /// Fails if the run must stop: a signal, or its time is up.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        if let Some(signal) = self.stop.take() {
+            return Err(Failure::Signal(signal as i32));
+        }
+        if self.deadline.is_over() {
+            return Err(Failure::Limit(self.deadline.limit()));
+        }
+        match self.lost.take() {
+            Some(error) => Err(Failure::Hands(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// What the hands said since the last time, in order.
+    pub fn take_replies(&mut self) -> Vec<Reply> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// Keeps what ended a wait for the next `check`: whoever waited has something else to finish.
+    pub fn put_back(&mut self, failure: Failure) {
+        match failure {
+            Failure::Signal(signal) => self.stop = Signal::try_from(signal).ok(),
+            Failure::Hands(error) => self.lost = Some(error),
+            // The end of the time is found again by itself, and nothing else ends a wait.
+            _ => {}
+        }
+    }
+
+    /// A stop that came while a credential was renewed is for the loop to obey, not for `auth`.
+    fn unreachable(&mut self, failure: Failure) -> Unreachable {
+        let reason = failure.to_string();
+        self.put_back(failure);
+        Unreachable(reason)
+    }
+
+    /// The signals that mean stop; the others only woke us.
+    fn hear_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            if STOPS.contains(&signal) {
+                // The end of the machine outranks an end of the turn that came with it.
+                if self.stop != Some(Signal::SIGTERM) {
+                    self.stop = Some(signal);
+                }
+            }
+        }
+    }
+}
+
+/// How a credential is renewed from within the loop: the hands and the person's typing are heard
+/// meanwhile, and Ctrl-C ends it.
+impl auth::Fetch for Desk {
+    fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        let unreachable = |error: &dyn std::fmt::Display| Unreachable(error.to_string());
+        let whole = Deadline::after(FETCH_TIME_MAX, "FETCH_TIME_MAX");
+        let started = self.client.start(request);
+        let mut transfer = started.map_err(|error| unreachable(&error))?;
+        let mut body = Vec::new();
+        loop {
+            let progress = transfer.step(&mut body);
+            if progress.map_err(|error| unreachable(&error))? == Progress::Done {
+                break;
+            }
+            if body.len() > FETCH_BYTES_MAX || whole.is_over() {
+                return Err(Unreachable(
+                    "the answer is too long or too slow".to_string(),
+                ));
+            }
+            let deadline = transfer.deadline().sooner(whole);
+            let waited = self.wait(Some(&transfer), deadline);
+            waited.map_err(|failure| self.unreachable(failure))?;
+        }
+        let Some(head) = transfer.head().cloned() else {
+            return Err(Unreachable("an answer without a head".to_string()));
+        };
+        self.client.finish(transfer);
+        Ok((head.status, head.headers, body))
+    }
+
+    fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable> {
+        self.wait(None, deadline)
+            .map_err(|failure| self.unreachable(failure))
+    }
+}
