@@ -34,3 +34,4 @@ pub mod provider;
 pub mod agent;
 
 // Floor 6, the program.
+pub mod cli;
