@@ -1,0 +1,227 @@
+//! Each command takes the options and words that it knows, and says what it cannot do without.
+//!
+//! The order of the functions is that of `args::Command`. What stands in two places at once, or
+//! means nothing without another, is refused here, before anything runs.
+
+use super::Chat;
+use super::Command;
+use super::Config;
+use super::Exec;
+use super::Fetchtoken;
+use super::Prompt;
+use super::Sessions;
+use super::Talk;
+use super::View;
+use super::flags::Meaning;
+use super::given::Given;
+use super::usage::Usage;
+use super::verbs::Verb;
+use crate::config::keys;
+
+/// Takes what `verb` knows out of what was given. Words that it does not take stay.
+pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
+    Ok(match verb {
+        Verb::Chat => Command::Chat(Chat {
+            prompt: given
+                .word("the prompt")?
+                .filter(|text| !text.trim().is_empty()),
+            talk: talk(given)?,
+        }),
+        Verb::Resume => {
+            let resume = given
+                .word("the session's ID")?
+                .unwrap_or("last".to_string());
+            let talk = Talk {
+                resume: Some(resume),
+                ..talk(given)?
+            };
+            Command::Chat(Chat { prompt: None, talk })
+        }
+        Verb::Exec => Command::Exec(exec(given)?),
+        Verb::Sessions => Command::Sessions(sessions(given)?),
+        Verb::Fetchtoken => Command::Fetchtoken(Fetchtoken {
+            is_refreshed: given.has(Meaning::Refresh),
+            is_json: given.has(Meaning::Json),
+        }),
+        Verb::Config => Command::Config(config(given)?),
+        Verb::Hands => Command::Hands,
+        Verb::Demo => Command::Demo {
+            is_kept: given.has(Meaning::Keep),
+        },
+        Verb::Replay => match given.words.pop_front() {
+            Some(dir) => Command::Replay(dir.into()),
+            None => {
+                let hint = "`sx exec --record DIR PROMPT` makes one";
+                return Err(Usage::Missing {
+                    verb,
+                    what: "the directory of a recording",
+                    hint,
+                });
+            }
+        },
+        Verb::Help => Command::Help(given.word("the topic")?),
+        Verb::Version => Command::Version {
+            is_json: given.has(Meaning::Json),
+        },
+    })
+}
+
+fn talk(given: &Given) -> Result<Talk, Usage> {
+    let resume = match (given.text(Meaning::Resume)?, given.has(Meaning::Continue)) {
+        (Some(_), true) => {
+            return Err(Usage::Conflict {
+                one: "--resume",
+                other: "--continue",
+            });
+        }
+        (Some(id), false) => Some(id),
+        (None, true) => Some("last".to_string()),
+        (None, false) => None,
+    };
+    Ok(Talk {
+        images: given.paths(Meaning::Image),
+        resume,
+        is_kept: !given.has(Meaning::NoSession),
+        record: given.path(Meaning::Record),
+    })
+}
+
+fn exec(given: &mut Given) -> Result<Exec, Usage> {
+    let prompt = prompt(given)?;
+    let is_stdin_appended = given.has(Meaning::Stdin);
+    if is_stdin_appended && prompt == Prompt::Stdin {
+        return Err(Usage::Conflict {
+            one: "--stdin",
+            other: "a prompt on stdin",
+        });
+    }
+    let is_json = given.has(Meaning::Json);
+    let has_deltas = given.has(Meaning::Deltas);
+    if has_deltas && !is_json {
+        return Err(Usage::Needs {
+            one: "--deltas",
+            other: "--json",
+        });
+    }
+    Ok(Exec {
+        prompt,
+        is_stdin_appended,
+        talk: talk(given)?,
+        is_json,
+        has_deltas,
+        output: given.path(Meaning::Output),
+        output_schema: given.path(Meaning::OutputSchema),
+        timeout: given.duration(Meaning::Timeout)?,
+    })
+}
+
+/// The prompt may stand in three places, and must stand in exactly one.
+fn prompt(given: &mut Given) -> Result<Prompt, Usage> {
+    let word = given.word("the prompt")?;
+    let printed = given.text(Meaning::Print)?;
+    let file = given.path(Meaning::PromptFile);
+    let text = match (word, printed, file) {
+        (Some(_), Some(_), _) => {
+            return Err(Usage::Conflict {
+                one: "-p",
+                other: "PROMPT",
+            });
+        }
+        (Some(_), _, Some(_)) => {
+            return Err(Usage::Conflict {
+                one: "-f",
+                other: "PROMPT",
+            });
+        }
+        (_, Some(_), Some(_)) => {
+            return Err(Usage::Conflict {
+                one: "-f",
+                other: "-p",
+            });
+        }
+        (None, None, Some(file)) if file.as_os_str() == "-" => return Ok(Prompt::Stdin),
+        (None, None, Some(file)) => return Ok(Prompt::File(file)),
+        (Some(text), None, None) | (None, Some(text), None) => text,
+        (None, None, None) => String::new(),
+    };
+    match text.as_str() {
+        "-" if !given.is_literal => Ok(Prompt::Stdin),
+        blank if blank.trim().is_empty() => Err(Usage::Missing {
+            verb: Verb::Exec,
+            what: "a prompt",
+            hint: "give it in quotes, or `-f FILE`, or `-` to read it from stdin",
+        }),
+        _ => Ok(Prompt::Text(text)),
+    }
+}
+
+fn sessions(given: &mut Given) -> Result<Sessions, Usage> {
+    let verb = Verb::Sessions;
+    let days = given.count(Meaning::Days)?;
+    let action = given.word("what to do with sessions")?;
+    if days.is_some() && action.as_deref() != Some("prune") {
+        return Err(Usage::Needs {
+            one: "--days",
+            other: "prune",
+        });
+    }
+    match action.as_deref() {
+        None | Some("list") => Ok(Sessions::List),
+        Some("show") => match given.word("the session's ID")? {
+            Some(id) => Ok(Sessions::Show(id)),
+            None => Err(Usage::Missing {
+                verb,
+                what: "the ID of a session to show",
+                hint: "`sx sessions` lists them; `last` is one",
+            }),
+        },
+        Some("prune") => Ok(Sessions::Prune { days }),
+        Some(other) => Err(Usage::UnknownAction {
+            verb,
+            word: other.to_string(),
+            hint: "it is `sx sessions`, `sx sessions show ID` or `sx sessions prune`",
+        }),
+    }
+}
+
+fn config(given: &Given) -> Result<Config, Usage> {
+    let is_dump = given.has(Meaning::Dump);
+    let is_files = given.has(Meaning::Files);
+    let is_json = given.has(Meaning::Json);
+    let view = match given.text(Meaning::Get)? {
+        Some(_) if is_dump => {
+            return Err(Usage::Conflict {
+                one: "--get",
+                other: "--dump",
+            });
+        }
+        Some(_) if is_files => {
+            return Err(Usage::Conflict {
+                one: "--get",
+                other: "--files",
+            });
+        }
+        Some(key) if keys::find(&key).is_none() => {
+            return Err(Usage::UnknownKey {
+                nearest: keys::nearest(&key),
+                key,
+            });
+        }
+        Some(key) => View::Get(key),
+        None if is_dump && is_files => {
+            return Err(Usage::Conflict {
+                one: "--dump",
+                other: "--files",
+            });
+        }
+        None if is_files => View::Files,
+        None => View::Dump,
+    };
+    // With no option at all it is for a person, who wants to know who set what.
+    let is_bare = view == View::Dump && !is_dump;
+    Ok(Config {
+        view,
+        has_source: given.has(Meaning::ShowSource) || is_bare,
+        is_json,
+    })
+}

@@ -1,0 +1,443 @@
+//! The options that exist, and which commands take each. The parser checks against this table and
+//! `sx help` is printed from it, so that neither can know an option that the other does not.
+
+use super::verbs::Verb;
+
+/// What an option means to the parser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It stands for the setting of this name.
+    Key(&'static str),
+    /// `KEY=VALUE`, any setting.
+    Env,
+    /// The directory to work in.
+    Cwd,
+    /// When to use colour.
+    Color,
+    /// Say less.
+    Quiet,
+    /// Say more.
+    Verbose,
+    /// The prompt of `exec`, and so the command itself.
+    Print,
+    /// The prompt, in a file.
+    PromptFile,
+    /// Piped input follows the prompt.
+    Stdin,
+    /// An image for the first message.
+    Image,
+    /// Machine output.
+    Json,
+    /// Machine output piece by piece.
+    Deltas,
+    /// A copy of the last message.
+    Output,
+    /// The shape that the last message must have.
+    OutputSchema,
+    /// How long the whole task may take.
+    Timeout,
+    /// The session to go on with.
+    Resume,
+    /// Go on with the last session.
+    Continue,
+    /// Keep no session.
+    NoSession,
+    /// Where to record what goes over the wire.
+    Record,
+    /// Leave the directory of the demo.
+    Keep,
+    /// How old a session must be to be removed.
+    Days,
+    /// Renew the token whether it is due or not.
+    Refresh,
+    /// One key.
+    Get,
+    /// All keys, as a settings file.
+    Dump,
+    /// Who set each.
+    ShowSource,
+    /// The settings files.
+    Files,
+    /// The manual, now.
+    Help,
+    /// The version, now.
+    Version,
+}
+
+/// A row of the table of options.
+#[derive(Debug)]
+pub struct Flag {
+    /// What it means.
+    pub meaning: Meaning,
+    /// Its name, without dashes.
+    pub long: &'static str,
+    /// Its letter.
+    pub short: Option<char>,
+    /// What its value is called; `None` for a switch.
+    pub value: Option<&'static str>,
+    /// The commands that take it; an empty list is all.
+    pub verbs: &'static [Verb],
+    /// What it does, in one line.
+    pub help: &'static str,
+}
+
+impl Flag {
+    /// Whether `verb` takes this option.
+    pub fn is_for(&self, verb: Verb) -> bool {
+        self.verbs.is_empty() || self.verbs.contains(&verb)
+    }
+}
+
+/// Commands that talk to a model.
+const TALK: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Resume];
+/// Commands that take a first message.
+const PROMPTED: &[Verb] = &[Verb::Chat, Verb::Exec];
+/// Commands that talk to a model, and the one that shows what they would do.
+const TASK: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Resume, Verb::Config];
+/// Commands that name a provider.
+const PROVIDER: &[Verb] = &[
+    Verb::Chat,
+    Verb::Exec,
+    Verb::Resume,
+    Verb::Config,
+    Verb::Fetchtoken,
+];
+/// `--sandbox`, which the demo needs where there is no Landlock.
+const SANDBOX: &[Verb] = &[
+    Verb::Chat,
+    Verb::Exec,
+    Verb::Resume,
+    Verb::Config,
+    Verb::Demo,
+];
+/// Commands that read the settings.
+const SETTINGS: &[Verb] = &[
+    Verb::Chat,
+    Verb::Exec,
+    Verb::Resume,
+    Verb::Sessions,
+    Verb::Fetchtoken,
+    Verb::Config,
+];
+/// Commands that read the settings or run a task with settings of their own.
+const SETTINGS_OR_DEMO: &[Verb] = &[
+    Verb::Chat,
+    Verb::Exec,
+    Verb::Resume,
+    Verb::Sessions,
+    Verb::Fetchtoken,
+    Verb::Config,
+    Verb::Demo,
+];
+/// Commands that can answer in JSON.
+const JSON: &[Verb] = &[Verb::Exec, Verb::Fetchtoken, Verb::Config, Verb::Version];
+const EXEC: &[Verb] = &[Verb::Exec];
+const CONFIG: &[Verb] = &[Verb::Config];
+
+/// Every option, in the order of `sx help`.
+pub static FLAGS: &[Flag] = &[
+    key(
+        "provider",
+        None,
+        "P",
+        "PROVIDER",
+        PROVIDER,
+        "the service; this build has codex only",
+    ),
+    key(
+        "model",
+        Some('m'),
+        "M",
+        "MODEL",
+        TASK,
+        "the model, or an alias of it",
+    ),
+    key(
+        "effort",
+        None,
+        "E",
+        "REASONING_EFFORT",
+        TASK,
+        "how hard it thinks: off, low, medium, high, max",
+    ),
+    key(
+        "sandbox",
+        None,
+        "MODE",
+        "SANDBOX",
+        SANDBOX,
+        "what tools may touch: workspace, read-only, off",
+    ),
+    key(
+        "network",
+        None,
+        "on|off",
+        "NETWORK",
+        TASK,
+        "whether commands reach the network",
+    ),
+    key(
+        "max-turns",
+        None,
+        "N",
+        "MAX_TURNS",
+        TASK,
+        "requests to the model that one task may take",
+    ),
+    value(
+        Meaning::Env,
+        "env",
+        Some('e'),
+        "KEY=VALUE",
+        SETTINGS_OR_DEMO,
+        "any setting; wins over files; may be repeated",
+    ),
+    value(
+        Meaning::Cwd,
+        "cwd",
+        Some('C'),
+        "DIR",
+        SETTINGS,
+        "work in DIR instead of here",
+    ),
+    value(
+        Meaning::Image,
+        "image",
+        Some('i'),
+        "FILE",
+        PROMPTED,
+        "an image for the first message; may be repeated",
+    ),
+    value(
+        Meaning::Print,
+        "print",
+        Some('p'),
+        "PROMPT",
+        EXEC,
+        "the same as `sx exec PROMPT`",
+    ),
+    value(
+        Meaning::PromptFile,
+        "prompt-file",
+        Some('f'),
+        "FILE",
+        EXEC,
+        "the prompt is in FILE; `-` is stdin",
+    ),
+    switch(
+        Meaning::Stdin,
+        "stdin",
+        None,
+        EXEC,
+        "append what is piped in to the prompt",
+    ),
+    switch(
+        Meaning::Json,
+        "json",
+        None,
+        JSON,
+        "machine output: JSON, one object a line",
+    ),
+    switch(
+        Meaning::Deltas,
+        "deltas",
+        None,
+        EXEC,
+        "with --json: also every piece as it comes",
+    ),
+    value(
+        Meaning::Output,
+        "output",
+        Some('o'),
+        "FILE",
+        EXEC,
+        "write the last message to FILE too",
+    ),
+    value(
+        Meaning::OutputSchema,
+        "output-schema",
+        None,
+        "FILE",
+        EXEC,
+        "the JSON Schema that the last message must fit",
+    ),
+    value(
+        Meaning::Timeout,
+        "timeout",
+        None,
+        "DURATION",
+        EXEC,
+        "how long the whole task may take: 90, 90s, 2m, 1h",
+    ),
+    value(
+        Meaning::Resume,
+        "resume",
+        None,
+        "ID",
+        PROMPTED,
+        "go on with a session; `last` is one",
+    ),
+    switch(
+        Meaning::Continue,
+        "continue",
+        Some('c'),
+        PROMPTED,
+        "the same as --resume last",
+    ),
+    switch(
+        Meaning::NoSession,
+        "no-session",
+        None,
+        TALK,
+        "keep nothing on disk",
+    ),
+    value(
+        Meaning::Record,
+        "record",
+        None,
+        "DIR",
+        TALK,
+        "keep requests and answers in DIR, tokens masked",
+    ),
+    value(
+        Meaning::Color,
+        "color",
+        None,
+        "WHEN",
+        SETTINGS_OR_DEMO,
+        "auto, always, never; auto obeys NO_COLOR",
+    ),
+    switch(
+        Meaning::Quiet,
+        "quiet",
+        Some('q'),
+        SETTINGS_OR_DEMO,
+        "only the answer and errors",
+    ),
+    switch(
+        Meaning::Verbose,
+        "verbose",
+        Some('v'),
+        SETTINGS_OR_DEMO,
+        "more of what happens",
+    ),
+    switch(
+        Meaning::Keep,
+        "keep",
+        None,
+        &[Verb::Demo],
+        "leave the directory that it worked in",
+    ),
+    value(
+        Meaning::Days,
+        "days",
+        None,
+        "N",
+        &[Verb::Sessions],
+        "with prune: remove what is older; 30 if not given",
+    ),
+    key(
+        "source",
+        None,
+        "S",
+        "CODEX_TOKEN_SOURCE",
+        &[Verb::Fetchtoken],
+        "where the token comes from: local",
+    ),
+    switch(
+        Meaning::Refresh,
+        "refresh",
+        None,
+        &[Verb::Fetchtoken],
+        "renew the token even if it is still good",
+    ),
+    value(
+        Meaning::Get,
+        "get",
+        None,
+        "KEY",
+        CONFIG,
+        "print the value of one key",
+    ),
+    switch(
+        Meaning::Dump,
+        "dump",
+        None,
+        CONFIG,
+        "print all as a settings file",
+    ),
+    switch(
+        Meaning::ShowSource,
+        "show-source",
+        None,
+        CONFIG,
+        "with the place that set each",
+    ),
+    switch(
+        Meaning::Files,
+        "files",
+        None,
+        CONFIG,
+        "print which settings files are looked for",
+    ),
+    switch(
+        Meaning::Help,
+        "help",
+        Some('h'),
+        &[],
+        "help on the command before it, or this page",
+    ),
+    switch(
+        Meaning::Version,
+        "version",
+        Some('V'),
+        &[],
+        "version, commit, and what is linked",
+    ),
+];
+
+const fn key(
+    long: &'static str,
+    short: Option<char>,
+    name: &'static str,
+    key: &'static str,
+    verbs: &'static [Verb],
+    help: &'static str,
+) -> Flag {
+    value(Meaning::Key(key), long, short, name, verbs, help)
+}
+
+const fn value(
+    meaning: Meaning,
+    long: &'static str,
+    short: Option<char>,
+    name: &'static str,
+    verbs: &'static [Verb],
+    help: &'static str,
+) -> Flag {
+    Flag {
+        meaning,
+        long,
+        short,
+        value: Some(name),
+        verbs,
+        help,
+    }
+}
+
+const fn switch(
+    meaning: Meaning,
+    long: &'static str,
+    short: Option<char>,
+    verbs: &'static [Verb],
+    help: &'static str,
+) -> Flag {
+    Flag {
+        meaning,
+        long,
+        short,
+        value: None,
+        verbs,
+        help,
+    }
+}

@@ -1,0 +1,132 @@
+//! The commands that exist. The parser checks against this table and `sx help` is printed from it.
+
+/// What is asked of the program; the first word that is not an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// No word: a conversation with a person.
+    Chat,
+    /// One task without a person.
+    Exec,
+    /// An earlier conversation goes on.
+    Resume,
+    /// A look at what is kept.
+    Sessions,
+    /// A fresh token on stdout.
+    Fetchtoken,
+    /// The settings.
+    Config,
+    /// The process that runs tools.
+    Hands,
+    /// The whole program against a scripted service.
+    Demo,
+    /// A recording, served.
+    Replay,
+    /// The manual.
+    Help,
+    /// Facts of the build.
+    Version,
+}
+
+/// A row of the table of commands.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub verb: Verb,
+    /// Its word; empty for the one that has none.
+    pub name: &'static str,
+    /// Its arguments, as they are written in a usage line.
+    pub arguments: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+}
+
+/// Every command that a person calls, in the order of `sx help`.
+pub static COMMANDS: &[Row] = &[
+    command(
+        Verb::Chat,
+        "",
+        "[PROMPT]",
+        "talk; PROMPT is the first message",
+    ),
+    command(
+        Verb::Exec,
+        "exec",
+        "PROMPT",
+        "do one task and end; PROMPT `-` is read from stdin",
+    ),
+    command(
+        Verb::Resume,
+        "resume",
+        "[ID]",
+        "go on with a session; the last one without ID",
+    ),
+    command(
+        Verb::Sessions,
+        "sessions",
+        "[list|show ID|prune]",
+        "list, show or remove earlier conversations",
+    ),
+    command(
+        Verb::Fetchtoken,
+        "fetchtoken",
+        "",
+        "print a login token that is good now, as JSON",
+    ),
+    command(
+        Verb::Config,
+        "config",
+        "",
+        "show the settings and who set each",
+    ),
+    command(
+        Verb::Hands,
+        "hands",
+        "",
+        "the part that runs the tools, for pipes",
+    ),
+    command(
+        Verb::Demo,
+        "demo",
+        "",
+        "watch a whole task; needs no login, no network",
+    ),
+    command(
+        Verb::Replay,
+        "replay",
+        "DIR",
+        "answer as the service did in a recording",
+    ),
+    command(
+        Verb::Help,
+        "help",
+        "[TOPIC]",
+        "this page, a command, or a page of the manual",
+    ),
+    command(
+        Verb::Version,
+        "version",
+        "",
+        "version, commit, and what is linked",
+    ),
+];
+
+const fn command(
+    verb: Verb,
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+) -> Row {
+    Row {
+        verb,
+        name,
+        arguments,
+        help,
+    }
+}
+
+/// The row of a command.
+pub fn row(verb: Verb) -> &'static Row {
+    let index = COMMANDS.iter().position(|row| row.verb == verb);
+    debug_assert!(index.is_some(), "{verb:?} is not in COMMANDS");
+    &COMMANDS[index.unwrap_or_default()]
+}
