@@ -1,5 +1,5 @@
 //! The program: hands over to the library and returns its exit code. Nothing else lives here.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    sx::cli::main()
 }

@@ -1,12 +1,184 @@
-//! The program: arguments in, exit code out. What is not decided here is decided below.
+//! The program: arguments in, exit code out. Settings become options here, events become output.
+//!
+//! `args` reads the command line, `ground` what settings and environment say, `build` makes every
+//! module's options of them. Each command has a file of its name; `human` and `jsonl` are the two
+//! faces, `ending` and `exit` say how it went.
 
 pub mod args;
+pub mod build;
+pub mod chat;
 pub mod config;
+pub mod courier;
+pub mod demo;
 pub mod ending;
+pub mod exec;
 pub mod exit;
 pub mod fault;
+pub mod fetchtoken;
+pub mod ground;
 pub mod help;
 pub mod human;
+pub mod images;
+pub mod input;
 pub mod jsonl;
+pub mod record;
+pub mod replay;
+pub mod resume;
+pub mod screen;
 pub mod sessions;
+pub mod stop;
 pub mod version;
+
+use crate::cli::args::Command;
+use crate::cli::args::Common;
+use crate::cli::args::Exec;
+use crate::cli::args::Invocation;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::ground::Ground;
+use crate::hands;
+use crate::proc;
+use crate::proc::shell;
+use crate::term::writer;
+use std::env;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::io;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let mut arguments = env::args_os();
+    let program = arguments.next().unwrap_or_else(|| OsString::from("sx"));
+    let arguments: Vec<OsString> = arguments.collect();
+    let wants_events = args::wants_events(&arguments);
+    let done = match args::parse(Path::new(&program), arguments) {
+        Ok(Invocation {
+            command: Command::Launch(arguments),
+            ..
+        }) => return launch(arguments),
+        Ok(invocation) => run(&program, invocation),
+        Err(usage) => {
+            let fault = Fault::new(Exit::Usage, usage.fault()).hint(usage.hint());
+            if wants_events {
+                exec::end_unbegun(&fault);
+            }
+            Err(fault)
+        }
+    };
+    let exit = done.unwrap_or_else(|fault| {
+        fault.print();
+        fault.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+/// Runs one command.
+fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
+    let Invocation { common, command } = invocation;
+    let survey = || Ground::survey(program, &common);
+    match command {
+        // The launcher has an exit code of its own.
+        Command::Launch(_) => Ok(Exit::Usage),
+        Command::Hands => hands(program),
+        Command::Help(topic) => help(topic.as_deref()),
+        Command::Version { is_json } => print(|out| version::write(out, is_json)),
+        Command::Config(options) => {
+            let ground = survey()?;
+            ground.warn();
+            print(|out| config::run(out, &ground.settings, &options))
+        }
+        Command::Sessions(what) => sessions(&survey()?, &what),
+        Command::Fetchtoken(options) => fetchtoken::run(&survey()?, &options),
+        Command::Exec(options) => exec::run(program, &common, &options),
+        Command::Chat(options) => chat::run(&survey()?, &options),
+        Command::Demo { is_kept } => demo(program, &common, is_kept),
+        Command::Replay(dir) => replay(&dir),
+    }
+}
+
+/// Writes to stdout what `write` has to say.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Exit, Fault> {
+    let mut page = Vec::new();
+    let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
+    write(&mut page)
+        .and_then(|()| out.write_all(&page))
+        .map_err(|error| Fault::output(&error))?;
+    Ok(Exit::Done)
+}
+
+/// Becomes another program; returns only if it could not. Its code is what a shell would return.
+fn launch(arguments: Vec<OsString>) -> ExitCode {
+    let error = proc::launch::main(arguments.into_iter());
+    Fault::new(Exit::Fault, &error).print();
+    ExitCode::from(error.code())
+}
+
+/// Runs the tools of a brain at the other end of stdin and stdout.
+fn hands(program: &OsStr) -> Result<Exit, Fault> {
+    let options = hands::server::Options {
+        self_path: ground::own_path(program)?,
+        environment: env::vars_os().collect(),
+    };
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    hands::server::serve(stdin.as_fd(), stdout.as_fd(), options)
+        .map_err(|error| Fault::new(Exit::Fault, error))?;
+    Ok(Exit::Done)
+}
+
+fn help(topic: Option<&str>) -> Result<Exit, Fault> {
+    let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
+    match help::write(&mut out, topic) {
+        Ok(()) => Ok(Exit::Done),
+        Err(help::Error::Output(error)) => Err(Fault::output(&error)),
+        Err(error) => Err(Fault::new(Exit::Usage, error)),
+    }
+}
+
+fn sessions(ground: &Ground, what: &args::Sessions) -> Result<Exit, Fault> {
+    let Some(dir) = ground.session_dir() else {
+        let what = "no directory for sessions is known: HOME is not set";
+        return Err(Fault::new(Exit::Settings, what).hint("set SESSION_DIR or SX_STATE_DIR"));
+    };
+    let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
+    let mut err = writer::stderr().map_err(|error| Fault::output(&error))?;
+    match what {
+        args::Sessions::List => sessions::list(&mut out, &mut err, &dir),
+        args::Sessions::Show(id) => sessions::show(&mut out, &mut err, &dir, id, &ground.cwd),
+        args::Sessions::Prune { days } => {
+            sessions::prune(&mut out, &dir, days.unwrap_or(sessions::PRUNE_DAYS_DEFAULT))
+        }
+    }?;
+    Ok(Exit::Done)
+}
+
+/// The ordinary `exec`, pointed at a service of our own.
+fn demo(program: &OsStr, common: &Common, is_kept: bool) -> Result<Exit, Fault> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let options = demo::Options {
+        is_kept,
+        temp: env::temp_dir(),
+        shell: shell::find(&path),
+    };
+    demo::run(&options, &mut |run| {
+        let mut common = common.clone();
+        common.cwd = Some(run.cwd.clone());
+        common.overrides.extend(run.overrides.iter().cloned());
+        let task = Exec::of_prompt(run.prompt.clone());
+        exec::run(program, &common, &task).unwrap_or_else(|fault| {
+            fault.print();
+            fault.exit
+        })
+    })
+}
+
+fn replay(dir: &Path) -> Result<Exit, Fault> {
+    let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
+    let mut err = writer::stderr().map_err(|error| Fault::output(&error))?;
+    let signal = replay::run(dir, &env::temp_dir(), &mut out, &mut err)
+        .map_err(|error| Fault::new(Exit::Usage, error))?;
+    Ok(Exit::Signal(signal as u8))
+}

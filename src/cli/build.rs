@@ -1,0 +1,248 @@
+//! Settings to options: the one place that knows both the keys and what each module wants.
+
+use crate::agent;
+use crate::agent::Agent;
+use crate::agent::Run;
+use crate::agent::desk::Desk;
+use crate::agent::event::Face;
+use crate::agent::event::Opening;
+use crate::auth;
+use crate::auth::identity::Identity;
+use crate::auth::local;
+use crate::base::clock::Deadline;
+use crate::chat::tool::ToolSpec;
+use crate::cli::args::Talk;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::ground;
+use crate::cli::ground::Ground;
+use crate::cli::record::Recorder;
+use crate::cli::resume;
+use crate::config::Settings;
+use crate::hands;
+use crate::hands::wire;
+use crate::hands::wire::WirePath;
+use crate::http::url::Url;
+use crate::net;
+use crate::provider::Effort;
+use crate::provider::codex;
+use crate::provider::codex::Codex;
+use crate::sandbox;
+use crate::sys::signals::Signals;
+use crate::tools;
+use std::fmt::Display;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// What an agent needs beside the settings.
+pub struct Wishes<'a> {
+    /// Images, session, recording.
+    pub talk: &'a Talk,
+    /// Who is told.
+    pub face: Box<dyn Face>,
+    /// The signals, taken before the first thread.
+    pub signals: Signals,
+    /// The end of the whole run.
+    pub deadline: Deadline,
+    /// The JSON Schema that the last answer must fit.
+    pub schema: Option<String>,
+}
+
+/// An agent that is ready to run. The hands are started here, so that they make themselves ready
+/// while we do.
+pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
+    let settings = &ground.settings;
+    let tools = tool_specs(settings);
+    let mut client = net::Client::new(net_limits(settings));
+    let recorder = match &wishes.talk.record {
+        None => None,
+        Some(dir) => {
+            client.record();
+            Some(recorder(dir)?)
+        }
+    };
+    let mut desk = Desk::new(client, wishes.signals, wishes.deadline);
+    if !tools.is_empty() {
+        let started = hands::client::Client::start(hands::client::Options {
+            self_path: ground.self_path.clone(),
+            environment: ground::environment(),
+            start: hands_start(ground, &tools),
+        });
+        desk.hands = Some(started.map_err(|error| Fault::new(Exit::Fault, error))?);
+    }
+    let (store, account) = credential(ground)?;
+    let provider = Codex::new(codex_options(settings)?);
+    let options = agent::Options {
+        model: settings.text("MODEL").to_string(),
+        effort: effort(settings.text("REASONING_EFFORT")),
+        thinking: settings.flag("THINKING"),
+        schema: wishes.schema,
+        tools,
+        sandbox: settings.setting("SANDBOX").value.clone(),
+        network: settings.text("NETWORK") == "on",
+        turns_max: u32::try_from(settings.count("MAX_TURNS")).unwrap_or(u32::MAX),
+        retries_max: u32::try_from(settings.count("RETRY_MAX")).unwrap_or(u32::MAX),
+        retry_total: settings.duration("RETRY_TOTAL"),
+        window: Some(settings.count("CONTEXT_WINDOW")).filter(|tokens| *tokens > 0),
+    };
+    let mut agent = Agent {
+        provider: Box::new(provider),
+        store,
+        desk,
+        face: wishes.face,
+        log: None,
+        recorder,
+        options,
+        system: agent::prompt::SYSTEM.to_string(),
+        history: Vec::new(),
+        opening: Opening {
+            session: String::new(),
+            provider: settings.text("PROVIDER").to_string(),
+            model: String::new(),
+            account,
+            cwd: ground.cwd.display().to_string(),
+            sandbox: "no tools".to_string(),
+            hands: "local".to_string(),
+        },
+        cache_key: String::new(),
+        warnings: ground.warnings.iter().map(ToString::to_string).collect(),
+        run: Run::default(),
+    };
+    agent.opening.model = agent.provider.model(&agent.options.model).to_string();
+    resume::attach(ground, wishes.talk, &mut agent)?;
+    agent.keep_secrets_out();
+    Ok(agent)
+}
+
+/// The credential and who pays by it; no credential where the person wants none sent.
+fn credential(ground: &Ground) -> Result<(Option<auth::Store>, String), Fault> {
+    if ground.settings.text("CODEX_TOKEN_SOURCE") == "none" {
+        return Ok((None, "no login".to_string()));
+    }
+    let mut store = auth::Store::new(store_options(ground)?);
+    let token = store
+        .load()
+        .map_err(|error| Fault::new(Exit::Settings, &error).hint(error.hint()))?;
+    Ok((Some(store), local::describe(&token)))
+}
+
+/// Where the credential is and who renews it.
+pub fn store_options(ground: &Ground) -> Result<local::Options, Fault> {
+    let settings = &ground.settings;
+    Ok(local::Options {
+        places: credential_places(ground),
+        issuer: url(settings, "CODEX_ISSUER")?,
+        client_id: Some(settings.text("CODEX_CLIENT_ID").to_string()).filter(|id| !id.is_empty()),
+        identity: identity(settings)?,
+    })
+}
+
+/// How long the network may keep us waiting.
+pub fn net_limits(settings: &Settings) -> net::Limits {
+    net::Limits {
+        connect: settings.duration("CONNECT_TIMEOUT"),
+        first_byte: settings.duration("FIRST_BYTE_TIMEOUT"),
+        idle: settings.duration("IDLE_TIMEOUT"),
+    }
+}
+
+fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
+    Ok(codex::Options {
+        base_url: url(settings, "CODEX_BASE_URL")?,
+        identity: identity(settings)?,
+    })
+}
+
+fn identity(settings: &Settings) -> Result<Identity, Fault> {
+    let key = "CODEX_ORIGINATOR";
+    Identity::new(settings.text(key)).map_err(|refused| unusable(settings, key, refused))
+}
+
+fn url(settings: &Settings, key: &str) -> Result<Url, Fault> {
+    let url = Url::parse(settings.text(key));
+    url.map_err(|error| unusable(settings, key, format!("{key}: {error}")))
+}
+
+/// A value that is one of its kind and still cannot be used; told with the place that set it.
+fn unusable(settings: &Settings, key: &str, why: impl Display) -> Fault {
+    let origin = &settings.setting(key).origin;
+    Fault::new(Exit::Settings, format!("{origin}: {why}"))
+}
+
+fn credential_places(ground: &Ground) -> auth::file::Places {
+    auth::file::Places {
+        credentials_file: ground.settings.path("CODEX_CREDENTIALS_FILE"),
+        config_dir: ground.places.config_dir.clone(),
+        codex_home: ground.settings.path("CODEX_HOME"),
+        home: ground.places.home.clone(),
+    }
+}
+
+/// The tools that are not switched off, in their fixed order.
+fn tool_specs(settings: &Settings) -> Vec<ToolSpec> {
+    if !settings.flag("TOOLS") {
+        return Vec::new();
+    }
+    let is_on = |spec: &ToolSpec| settings.flag(&format!("TOOL_{}", spec.name.to_uppercase()));
+    let specs = tools::TOOLS.iter().map(|tool| tool.spec);
+    specs.filter(is_on).collect()
+}
+
+/// The first line for the hands.
+fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> wire::Start {
+    let settings = &ground.settings;
+    wire::Start {
+        v: wire::VERSION,
+        cwd: Some(WirePath(ground.cwd.clone())),
+        sandbox: sandbox_mode(settings.text("SANDBOX")),
+        network: settings.text("NETWORK") == "on",
+        hidden: hidden_paths(ground).into_iter().map(WirePath).collect(),
+        writable: Vec::new(),
+        bash_timeout_ms: millis(settings.duration("BASH_TIMEOUT")),
+        tools: tools.iter().map(|tool| tool.name.to_string()).collect(),
+    }
+}
+
+/// Everything of ours that no tool may read: credentials, settings, other conversations.
+fn hidden_paths(ground: &Ground) -> Vec<PathBuf> {
+    let mut hidden = credential_places(ground).paths();
+    hidden.extend(ground.places.config_dir.clone());
+    hidden.extend(ground.places.state_dir.clone());
+    hidden.extend(ground.session_dir());
+    hidden
+}
+
+fn sandbox_mode(word: &str) -> sandbox::Mode {
+    match word {
+        "off" => sandbox::Mode::Off,
+        "read-only" => sandbox::Mode::ReadOnly,
+        _ => sandbox::Mode::Workspace,
+    }
+}
+
+fn effort(word: &str) -> Option<Effort> {
+    Some(match word {
+        "off" => Effort::Off,
+        "minimal" => Effort::Minimal,
+        "low" => Effort::Low,
+        "medium" => Effort::Medium,
+        "high" => Effort::High,
+        "xhigh" => Effort::XHigh,
+        "max" => Effort::Max,
+        _ => return None,
+    })
+}
+
+fn recorder(dir: &Path) -> Result<Box<dyn agent::Record>, Fault> {
+    match Recorder::new(dir) {
+        Ok(recorder) => Ok(Box::new(recorder)),
+        Err(error) => {
+            let what = format!("cannot record into {}: {error}", dir.display());
+            Err(Fault::new(Exit::Usage, what))
+        }
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,58 @@
+//! How a command renews a credential: one request over the network, waited for to its end.
+//!
+//! The agent's loop has a way of its own, which hears the hands and the person meanwhile.
+
+use crate::auth;
+use crate::auth::Unreachable;
+use crate::base::clock::Deadline;
+use crate::http::exchange::Request;
+use crate::http::head::Headers;
+use crate::net;
+use crate::net::drive::drive;
+use crate::sys::poll::Interest;
+use crate::sys::poll::PollSet;
+use crate::sys::signals::Signals;
+use std::time::Duration;
+
+/// Who renews credentials answers in a second or two, or is down.
+const TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Its answers are three tokens long.
+const BYTES_MAX: usize = 1024 * 1024;
+
+/// Carries requests of `auth`.
+pub struct Courier {
+    /// The network.
+    pub client: net::Client,
+    /// What ends a wait.
+    pub signals: Signals,
+    /// The signal that ended one.
+    pub stopped_by: Option<i32>,
+}
+
+impl auth::Fetch for Courier {
+    fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        let whole = Deadline::after(TIME_MAX, "the time for renewing a login");
+        match drive(&mut self.client, request, &self.signals, whole, BYTES_MAX) {
+            Ok(response) => Ok((response.head.status, response.head.headers, response.body)),
+            Err(error) => {
+                if let net::Error::Interrupted { signal } = error {
+                    self.stopped_by = Some(signal);
+                }
+                Err(Unreachable(error.to_string()))
+            }
+        }
+    }
+
+    fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable> {
+        let mut set = PollSet::new();
+        set.add(self.signals.fd(), Interest::Read, ());
+        let woken = set.wait(deadline.left());
+        let woken = woken.map_err(|error| Unreachable(error.to_string()))?;
+        if woken.is_empty() {
+            return Ok(());
+        }
+        self.stopped_by = self.signals.next().map(|signal| signal as i32);
+        Err(Unreachable("a signal came".to_string()))
+    }
+}

@@ -1,0 +1,133 @@
+//! What a command stands on: the directory, the environment, the settings, our own places.
+//!
+//! Read once, at the start. Nothing after this asks the environment for anything.
+
+use crate::base::text;
+use crate::cli::args::Color;
+use crate::cli::args::Common;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::config;
+use crate::config::Places;
+use crate::config::Settings;
+use crate::config::Sources;
+use crate::config::error::Warning;
+use crate::proc::SelfPath;
+use crate::term;
+use std::env;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The facts.
+pub struct Ground {
+    /// How to start ourselves again.
+    pub self_path: SelfPath,
+    /// The working directory, absolute.
+    pub cwd: PathBuf,
+    /// The settings, all sources together.
+    pub settings: Settings,
+    /// What was wrong with them and could be ignored.
+    pub warnings: Vec<Warning>,
+    /// Our own folders.
+    pub places: Places,
+    /// When to use colour.
+    pub color: Color,
+    /// Say only the answer and errors.
+    pub is_quiet: bool,
+    /// Say more.
+    pub is_verbose: bool,
+}
+
+impl Ground {
+    /// Reads everything.
+    pub fn survey(program: &OsStr, common: &Common) -> Result<Ground, Fault> {
+        let self_path = own_path(program)?;
+        let cwd = working_directory(common)?;
+        let places = config::places(&variable);
+        let (settings, warnings) = config::load(&Sources {
+            global_dir: self_path.folder(),
+            user_dir: places.config_dir.clone(),
+            project_root: config::project_root(&cwd),
+            home: places.home.clone(),
+            environment: &variable,
+            overrides: &common.overrides,
+        })
+        .map_err(|error| Fault::new(Exit::Settings, error))?;
+        Ok(Ground {
+            self_path,
+            cwd,
+            settings,
+            warnings,
+            places,
+            color: common.color,
+            is_quiet: common.is_quiet,
+            is_verbose: common.is_verbose,
+        })
+    }
+
+    /// Where sessions are kept; `None` where there is no place for them.
+    pub fn session_dir(&self) -> Option<PathBuf> {
+        let below_state = || Some(self.places.state_dir.as_ref()?.join("sessions"));
+        self.settings.path("SESSION_DIR").or_else(below_state)
+    }
+
+    /// Says what was wrong with the settings, on standard error.
+    pub fn warn(&self) {
+        let Ok(mut out) = term::writer::stderr() else {
+            return;
+        };
+        for warning in &self.warnings {
+            let line = format!("warning: {}\n", text::harmless(&warning.to_string()));
+            // Without a standard error nobody can be warned.
+            let _ = out.write_all(line.as_bytes());
+        }
+    }
+}
+
+/// How to start ourselves again.
+pub fn own_path(program: &OsStr) -> Result<SelfPath, Fault> {
+    let path = env::var_os("PATH");
+    SelfPath::find(program, path.as_deref()).ok_or_else(|| {
+        let what = "cannot find the own program: there is no /proc and no path to it";
+        Fault::new(Exit::Settings, what).hint("call sx by its full path, or mount /proc")
+    })
+}
+
+/// An environment variable; one that is not UTF-8 counts as unset.
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+/// The whole environment, for the processes that we start; it is cut down there.
+pub fn environment() -> Vec<(OsString, OsString)> {
+    env::vars_os().collect()
+}
+
+/// `-C`, or where we are.
+fn working_directory(common: &Common) -> Result<PathBuf, Fault> {
+    let here = env::current_dir().map_err(|error| {
+        Fault::new(
+            Exit::Usage,
+            format!("there is no working directory: {error}"),
+        )
+    });
+    let Some(wanted) = &common.cwd else {
+        return here;
+    };
+    let path = if wanted.is_absolute() {
+        wanted.clone()
+    } else {
+        here?.join(wanted)
+    };
+    let not_there = |error: std::io::Error| {
+        Fault::new(
+            Exit::Usage,
+            format!("cannot work in {}: {error}", path.display()),
+        )
+    };
+    let path = path.canonicalize().map_err(not_there)?;
+    env::set_current_dir(&path).map_err(not_there)?;
+    Ok(path)
+}

@@ -1,0 +1,118 @@
+//! What a command reads before its work begins: stdin, and files that the command line names.
+//!
+//! Any of them may be slow or silent for ever (a pipe, a FIFO, a terminal), so a wait here hears
+//! signals and ends with the deadline of the run, as every later one does.
+
+use crate::agent::failure::Failure;
+use crate::base::clock::Deadline;
+use crate::base::text;
+use crate::cli::ending;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::sys::file::NO_WAIT;
+use crate::sys::poll::Interest;
+use crate::sys::poll::PollSet;
+use crate::sys::signals::Signals;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// How much is read at once; a pipe holds as much.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Reads, and knows what ends the wait for more.
+pub struct Input<'a> {
+    /// Ctrl-C and its kin.
+    pub signals: &'a Signals,
+    /// The end of the whole run.
+    pub deadline: Deadline,
+}
+
+/// What a wait was woken by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Input,
+    Signal,
+}
+
+impl Input<'_> {
+    /// Stdin to its end, past std's buffer: what it holds would wake no poll.
+    pub fn stdin(&self, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+        let name = "stdin";
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let stdin = stdin.map_err(|error| unreadable(name, &error))?;
+        self.to_end(File::from(stdin), name, bytes_max)
+    }
+
+    /// A file to its end.
+    pub fn file(&self, path: &Path, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+        let name = shown(path);
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(NO_WAIT)
+            .open(path);
+        let file = file.map_err(|error| unreadable(&name, &error))?;
+        self.to_end(file, &name, bytes_max)
+    }
+
+    fn to_end(&self, mut file: File, name: &str, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+        let mut bytes = Vec::new();
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            self.wait(&file).map_err(|why| {
+                let fault = ending::fault_of(&why);
+                let what = format!("{} while {name} was read", fault.what);
+                Fault { what, ..fault }
+            })?;
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(bytes),
+                Ok(count) => bytes.extend_from_slice(&piece[..count]),
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Err(unreadable(name, &error)),
+            }
+            if bytes.len() > bytes_max {
+                let what = format!("{name} is longer than {bytes_max} bytes");
+                return Err(Fault::new(Exit::Usage, what));
+            }
+        }
+    }
+
+    /// Returns when there are bytes, or the end of them.
+    fn wait(&self, file: &File) -> Result<(), Failure> {
+        loop {
+            let mut set = PollSet::new();
+            set.add(self.signals.fd(), Interest::Read, Woken::Signal);
+            set.add(file.as_fd(), Interest::Read, Woken::Input);
+            let woken = set.wait(self.deadline.left()).map_err(Failure::Wait)?;
+            if let Some(signal) = self.signals.next() {
+                return Err(Failure::Signal(signal as i32));
+            }
+            if self.deadline.is_over() {
+                return Err(Failure::Limit(self.deadline.limit()));
+            }
+            if woken.contains(&Woken::Input) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A path as it may be told to a person.
+pub fn shown(path: &Path) -> String {
+    text::harmless(&path.display().to_string()).into_owned()
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+    )
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Fault {
+    Fault::new(Exit::Usage, format!("cannot read {name}: {error}"))
+}
