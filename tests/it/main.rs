@@ -1,0 +1,38 @@
+//! The built program, driven from outside against scripted services on loopback.
+//!
+//! State machines are tested beside their code; here is what only the whole program can show:
+//! wiring, exit codes, streams, signals, processes and files.
+
+// What the cases are made of.
+mod heard;
+mod place;
+mod responses;
+mod server;
+mod sx;
+
+// The static binary where there is nothing else.
+mod alone;
+// Credentials and their refresh.
+mod auth;
+// A conversation on a terminal.
+mod chat;
+// Arguments, help, version, other names.
+mod cli;
+// Settings files, trust, project rules.
+mod config;
+// The embedded default, recordings.
+mod demo;
+// One task: streams, codes, JSON lines.
+mod exec;
+// The hands over a pipe, the sandbox.
+mod hands;
+// Cuts, stalls, resets, reuse.
+mod net;
+// Children, secrets, what outlives whom.
+mod process;
+// Requests, echoes, refusals.
+mod provider;
+// Files of a conversation, resume, signals.
+mod session;
+// Calls and their answers.
+mod tools;

@@ -1,0 +1,221 @@
+//! Processes: nothing outlives the run, nothing waits for what was left behind, no secret is seen.
+
+use crate::place::Credential;
+use crate::place::Place;
+use crate::responses::Answer;
+use crate::server::Reply;
+use crate::server::Server;
+use nix::sys::signal::Signal;
+use serde_json::json;
+use std::fs;
+
+/// A command that says `up` through the pipe and then hides copies of itself everywhere: in the
+/// background, in sessions of their own, orphaned, deaf to TERM. All hold the pipe open.
+const HIDE: &str = "exec 9>alive; trap '' TERM; sleep 600 & setsid sleep 600 & \
+    (setsid sh -c 'sleep 600 & exec sleep 600' &); sh -c 'trap \"\" TERM HUP; sleep 600 & :' ; \
+    echo up >&9;";
+
+fn done() -> Reply {
+    Reply::events(&Answer::new().say("done").whole())
+}
+
+#[test]
+fn a_killed_brain_leaves_no_process() {
+    let place = Place::with_credential();
+    let alive = place.listen("work/alive");
+    let call = Answer::new().bash("call_1", &format!("{HIDE} sleep 600"));
+    let server = Server::start([Reply::events(&call.whole())]);
+    let running = place.exec(&server, ["go"]).start();
+    alive.wait_for("up");
+    running.signal(Signal::SIGKILL);
+    alive.check_closes();
+}
+
+#[test]
+fn a_command_that_takes_too_long_is_stopped_with_all_it_started() {
+    let place = Place::with_credential();
+    let alive = place.listen("work/alive");
+    let script = json!({"command": format!("{HIDE} sleep 600"), "timeout": 2});
+    let call = Answer::new().call("call_1", "bash", &script);
+    // The next answer waits until they are gone: they must not live as long as the run.
+    let server = Server::start([Reply::events(&call.whole()), done()]);
+    let running = place.exec(&server, ["--json", "go"]).start();
+    alive.wait_for("up");
+    alive.check_closes();
+    running.wait().check_code(0);
+    let result = server.requests()[1].result("call_1");
+    assert!(result.contains("timeout"), "{result}");
+}
+
+#[test]
+fn the_setting_that_stops_a_command_is_named() {
+    let place = Place::with_credential();
+    let call = Answer::new().bash("call_1", "echo before; sleep 600");
+    let server = Server::start([Reply::events(&call.whole()), done()]);
+    let ran = place.exec(&server, ["-e", "BASH_TIMEOUT=1s", "go"]).run();
+    ran.check_code(0);
+    let result = server.requests()[1].result("call_1");
+    assert!(
+        result.contains("BASH_TIMEOUT") && result.contains("before"),
+        "{result}"
+    );
+}
+
+#[test]
+fn a_call_returns_when_its_command_ends_and_not_when_its_pipes_close() {
+    let place = Place::with_credential();
+    let alive = place.listen("work/alive");
+    let call = Answer::new().bash("call_1", &format!("{HIDE} echo leader done"));
+    let server = Server::start([Reply::events(&call.whole()), done()]);
+    let ran = place.exec(&server, ["go"]).run();
+    ran.check_code(0);
+    let result = server.requests()[1].result("call_1");
+    assert!(result.contains("leader done"), "{result}");
+    alive.check_closes();
+}
+
+#[test]
+fn a_background_job_lives_until_the_run_ends() {
+    let place = Place::with_credential();
+    let alive = place.listen("work/alive");
+    let server = Server::start([
+        Reply::events(
+            &Answer::new()
+                .bash(
+                    "call_1",
+                    "(exec 9>alive; echo up >&9; exec sleep 600) & echo $! > pid",
+                )
+                .whole(),
+        ),
+        Reply::events(
+            &Answer::new()
+                .bash("call_2", "kill -0 $(cat pid) && echo lives")
+                .whole(),
+        ),
+        done(),
+    ]);
+    place.exec(&server, ["go"]).run().check_code(0);
+    let result = server.requests()[2].result("call_2");
+    assert!(result.contains("lives"), "{result}");
+    alive.check_closes();
+}
+
+#[test]
+fn hands_that_a_command_kills_leave_no_process() {
+    let place = Place::with_credential();
+    let alive = place.listen("work/alive");
+    let call = Answer::new().bash("call_1", &format!("{HIDE} kill -9 $PPID; sleep 600"));
+    let server = Server::start([Reply::events(&call.whole())]);
+    let running = place.exec(&server, ["go"]).start();
+    alive.wait_for("up");
+    alive.check_closes();
+    running.wait().check_code(1).check_said("SIGKILL");
+    assert_eq!(place.names("tmp"), [""; 0]);
+}
+
+#[test]
+fn hands_that_a_command_stops_go_on() {
+    let place = Place::with_credential();
+    let call = Answer::new().bash("call_1", "kill -STOP $PPID; echo still here");
+    let server = Server::start([Reply::events(&call.whole()), done()]);
+    place.exec(&server, ["go"]).run().check_code(0);
+    let result = server.requests()[1].result("call_1");
+    assert!(result.contains("still here"), "{result}");
+}
+
+#[test]
+fn a_command_cannot_speak_in_the_place_of_the_hands() {
+    // Root's capabilities see through it; only namespaces could keep them from it.
+    if nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let place = Place::with_credential();
+    let script = "echo rubbish > /proc/$PPID/fd/1; head -c 1 /proc/$PPID/environ; echo real";
+    let call = Answer::new().bash("call_1", script);
+    let server = Server::start([Reply::events(&call.whole()), done()]);
+    place.exec(&server, ["go"]).run().check_code(0);
+    let result = server.requests()[1].result("call_1");
+    assert!(result.contains("real"), "{result}");
+}
+
+/// The ids of all processes below `pid`.
+fn descendants(pid: i32) -> Vec<i32> {
+    let mut pairs: Vec<(i32, i32)> = Vec::new();
+    for entry in fs::read_dir("/proc").expect("/proc").flatten() {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The name between the brackets may hold anything, brackets too.
+        let Some((head, tail)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let id: Option<i32> = head.split(' ').next().and_then(|id| id.parse().ok());
+        let parent: Option<i32> = tail.split(' ').nth(2).and_then(|id| id.parse().ok());
+        pairs.extend(id.zip(parent));
+    }
+    let mut found: Vec<i32> = vec![pid];
+    let mut at = 0;
+    while at < found.len() {
+        let parent = found[at];
+        found.extend(
+            pairs
+                .iter()
+                .filter(|pair| pair.1 == parent)
+                .map(|pair| pair.0),
+        );
+        at += 1;
+    }
+    found.remove(0);
+    found
+}
+
+#[test]
+fn no_process_but_the_brain_knows_a_secret() {
+    let place = Place::with_credential();
+    let alive = place.listen("work/alive");
+    let call = Answer::new().bash("call_1", "exec 9>alive; echo up >&9; exec sleep 600");
+    let server = Server::start([Reply::events(&call.whole())]);
+    let planted = "planted-value-1234567890";
+    let running = place
+        .exec(&server, ["go"])
+        .env("OPENAI_API_KEY", planted)
+        .env("MY_SERVICE_TOKEN", planted)
+        .env("SOMETHING_ELSE", planted)
+        .start();
+    alive.wait_for("up");
+    let token = Credential::default().access_token();
+    let below = descendants(running.pid());
+    assert!(below.len() >= 2, "hands and a command: {below:?}");
+    for pid in below {
+        for page in ["environ", "cmdline"] {
+            // The hands are closed to others of their user.
+            let Ok(bytes) = fs::read(format!("/proc/{pid}/{page}")) else {
+                continue;
+            };
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(
+                !text.contains(&token) && !text.contains(planted),
+                "{pid}/{page}: {text}"
+            );
+        }
+    }
+    running.signal(Signal::SIGTERM);
+    running.wait().check_code(143);
+}
+
+#[test]
+fn a_command_cannot_read_the_brain() {
+    let place = Place::with_credential();
+    let script = "for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ; done 2>/dev/null; \
+        cat $HOME/.codex/auth.json; true";
+    let call = Answer::new().bash("call_1", script);
+    let server = Server::start([Reply::events(&call.whole()), done()]);
+    let sx = place
+        .exec(&server, ["go"])
+        .env("OPENAI_API_KEY", "planted-1234567890");
+    sx.run().check_code(0);
+    let result = server.requests()[1].result("call_1");
+    assert!(!result.contains("refresh-first"), "{result}");
+    // Root's capabilities see through Landlock; only namespaces could keep them from it.
+    if !nix::unistd::geteuid().is_root() {
+        assert!(!result.contains("planted-1234567890"), "{result}");
+    }
+}
