@@ -119,6 +119,16 @@ impl Desk {
         self.check()
     }
 
+    /// The run was stopped by `failure`. Whoever writes its end only looks for signals, and must
+    /// see this one though it was obeyed: nobody waits now for a reader that does not read.
+    pub fn hurry(&self, failure: &Failure) {
+        if let Failure::Signal(number) = failure
+            && let Ok(signal) = Signal::try_from(*number)
+        {
+            self.signals.put_back(signal);
+        }
+    }
+
     /// Fails if the run must stop: a signal, or its time is up.
     pub fn check(&mut self) -> Result<(), Failure> {
         if let Some(signal) = self.stop.take() {

@@ -180,6 +180,7 @@ fn ends_session(failure: &Failure) -> bool {
 
 /// The last words of a session that something ended.
 fn leave(agent: &mut Agent, failure: Failure) -> Exit {
+    agent.desk.hurry(&failure);
     let outcome = Outcome::of_failure(failure);
     let exit = ending::exit_of(&outcome);
     let ending = ending::of_outcome(outcome, exit, agent);

@@ -95,6 +95,9 @@ fn work(program: &OsStr, common: &Common, options: &Exec) -> Result<Exit, Fault>
         },
     )?;
     let outcome = agent.run(prompt);
+    if let Some(failure) = &outcome.failure {
+        agent.desk.hurry(failure);
+    }
     let mut exit = ending::exit_of(&outcome);
     let lost = last_message.and_then(|file| file.write(&outcome.text).err());
     if let Some(fault) = &lost {

@@ -44,6 +44,12 @@ impl Signals {
         self.fd.as_fd()
     }
 
+    /// Lets a signal that was taken come once more.
+    pub fn put_back(&self, signal: Signal) {
+        // One that is blocked can be sent to oneself, and waits.
+        let _ = nix::sys::signal::raise(signal);
+    }
+
     /// The next signal that came, if any. Never blocks.
     pub fn next(&self) -> Option<Signal> {
         let info = self.fd.read_signal().ok()??;

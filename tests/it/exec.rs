@@ -292,13 +292,14 @@ fn a_long_prompt_and_a_long_answer_pass() {
 }
 
 /// Runs against an answer that no pipe can hold, for a reader that reads its beginning and then no
-/// more; `stop` is done to the run that is stuck by then. Returns its code.
+/// more; `stop` is done to the run that is stuck by then, and ends it with `code`.
 #[track_caller]
 fn check_stuck(args: &[&str], stop: impl Fn(&Running), code: i32) {
     let place = Place::with_credential();
     let server = saying(&"long ".repeat(100_000));
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
-    let running = place.exec(&server, args).start_into(writer);
+    let sx = place.exec(&server, args).stderr_into_stdout();
+    let running = sx.start_into(writer);
     // More than all lines before the answer.
     reader.read_exact(&mut [0; 4_000]).expect("it writes");
     stop(&running);

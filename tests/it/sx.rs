@@ -153,6 +153,13 @@ impl Sx {
         self
     }
 
+    /// Starts it with one place for all that it prints.
+    pub fn stderr_into_stdout(mut self) -> Sx {
+        let script = "exec \"$@\" 2>&1";
+        self.command = through(&["sh", "-c", script, "sh"], &self.command);
+        self
+    }
+
     /// Starts it on a terminal of its own, as a person does: what it prints there counts as its
     /// stdout, and `type_text` types.
     pub fn start_on_terminal(self) -> Running {
