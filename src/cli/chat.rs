@@ -104,7 +104,8 @@ pub fn run(ground: &Ground, options: &Chat) -> Result<Exit, Fault> {
     };
     let exit = exit.unwrap_or_else(|failure| leave(&mut agent, failure));
     let session = ending::session_of(&agent);
-    if !session.is_empty() {
+    // A terminal that was given up would be waited for once more.
+    if !session.is_empty() && exit != Exit::Output {
         // The terminal may be what went away; the code says it all the same.
         let _ = say(&format!("resume: sx resume {session}\n"));
     }
