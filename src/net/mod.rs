@@ -5,11 +5,14 @@
 //! what can be moved now and returns. Proxies, private roots and a resolver of our own are not
 //! here yet.
 
+pub mod certificate;
 pub mod client;
 pub mod connect;
 pub mod drive;
 pub mod error;
+pub mod pem;
 pub mod resolve;
+pub mod roots;
 pub mod stream;
 pub mod tls;
 pub mod transfer;
@@ -31,5 +34,7 @@ pub struct Limits {
     pub idle: Duration,
 }
 
+#[cfg(test)]
+mod mutants;
 #[cfg(test)]
 mod tests;
