@@ -2,8 +2,8 @@
 //!
 //! The formats are in `http`; here are the sockets. Everything is a state machine over descriptors
 //! that its driver waits for: the agent's loop is one driver, [`drive`] the other. A step moves
-//! what can be moved now and returns. Proxies, private roots and a resolver of our own are not
-//! here yet.
+//! what can be moved now and returns. A resolver of our own is not here yet, and no request goes
+//! through [`proxy`] yet.
 
 pub mod certificate;
 pub mod client;
@@ -11,6 +11,7 @@ pub mod connect;
 pub mod drive;
 pub mod error;
 pub mod pem;
+pub mod proxy;
 pub mod resolve;
 pub mod roots;
 pub mod stream;
