@@ -10,7 +10,6 @@ use crate::net::roots;
 use crate::net::roots::Trust;
 use crate::net::stream::Received;
 use crate::net::stream::Socket;
-use rustls::AlertDescription;
 use rustls::CertificateError;
 use rustls::ClientConfig;
 use rustls::ClientConnection;
@@ -260,7 +259,7 @@ impl Session {
                 PeerIncompatible::ServerDoesNotSupportTls12Or13
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
             ) => Failure::Incompatible("the server speaks no TLS newer than 1.1"),
-            rustls::Error::AlertReceived(alert) => Failure::Alert(words(alert)),
+            rustls::Error::AlertReceived(alert) => Failure::Alert(words(&format!("{alert:?}"))),
             error => other(error),
         }
     }
@@ -284,6 +283,7 @@ struct Verifier {
 #[derive(Debug)]
 struct Refused {
     leaf: Certificate,
+    is_named: bool,
     /// The issuer of the last that could be found.
     issuer: String,
 }
@@ -344,17 +344,25 @@ impl Verifier {
     fn failure(&self, error: CertificateError) -> Failure {
         let refused = self.refused.lock();
         let refused = mem::take(&mut *refused.unwrap_or_else(PoisonError::into_inner));
-        let Some(Refused { leaf, issuer }) = refused else {
-            return Failure::Other(format!("its certificate is not accepted: {error}"));
+        let Some(Refused {
+            leaf,
+            is_named,
+            issuer,
+        }) = refused
+        else {
+            let reason = reason(&error);
+            return Failure::Other(format!("its certificate is not accepted: {reason}"));
         };
         let subject = leaf.title().to_string();
         match error {
             CertificateError::UnknownIssuer => Failure::UnknownIssuer { subject, issuer },
             // One that signed itself is refused as what it is not before its issuer is asked for.
-            CertificateError::Other(_) if leaf.issuer == leaf.subject => Failure::UnknownIssuer {
-                issuer: subject.clone(),
-                subject,
-            },
+            CertificateError::Other(_) if leaf.issuer == leaf.subject && !is_named => {
+                Failure::UnknownIssuer {
+                    issuer: subject.clone(),
+                    subject,
+                }
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 Failure::Expired {
                     subject,
@@ -376,7 +384,7 @@ impl Verifier {
             }
             error => Failure::BadCertificate {
                 subject,
-                reason: error.to_string(),
+                reason: reason(&error),
             },
         }
     }
@@ -399,8 +407,8 @@ impl ServerCertVerifier for Verifier {
                 .verify_server_cert(leaf, others, host, ocsp, now)
         };
         if verdict.is_err() {
-            let refused = self.refused.lock();
-            *refused.unwrap_or_else(PoisonError::into_inner) = refuse(leaf, others);
+            let last = self.refused.lock();
+            *last.unwrap_or_else(PoisonError::into_inner) = refused(leaf, others, is_named);
         }
         verdict
     }
@@ -430,7 +438,11 @@ impl ServerCertVerifier for Verifier {
 
 /// What to tell about a chain: its leaf, and the issuer where it ends, which is the one to be
 /// trusted. A server that forgot to send what stands between ends with that.
-fn refuse(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Refused> {
+fn refused(
+    leaf: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    is_named: bool,
+) -> Option<Refused> {
     let leaf = Certificate::parse(leaf)?;
     let mut others: Vec<Certificate> = others
         .iter()
@@ -441,12 +453,27 @@ fn refuse(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Re
     while let Some(index) = others.iter().position(|other| other.subject == issuer) {
         issuer = others.swap_remove(index).issuer;
     }
-    Some(Refused { leaf, issuer })
+    Some(Refused {
+        leaf,
+        is_named,
+        issuer,
+    })
+}
+
+/// What is wrong with a certificate. Where rustls has no sentence it prints the name of a variant.
+fn reason(error: &CertificateError) -> String {
+    let text = match error {
+        CertificateError::Other(error) => error.to_string(),
+        error => error.to_string(),
+    };
+    match text.contains(' ') {
+        true => text,
+        false => words(&text),
+    }
 }
 
 /// `CertificateRequired` as `certificate required`.
-fn words(alert: AlertDescription) -> String {
-    let name = format!("{alert:?}");
+fn words(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
     let mut was_lower = false;
     for c in name.chars() {

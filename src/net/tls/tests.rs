@@ -224,6 +224,11 @@ fn a_refused_certificate_is_named() {
         "its certificate `CN=future` is not valid before 2125-01-01T00:00:00Z",
     );
     check_refused(
+        talk(&settings, "localhost", showing(&["client.pem"])),
+        "its certificate `CN=client` is not accepted: certificate does not allow extended key \
+         usage for server authentication, allows client authentication",
+    );
+    check_refused(
         talk(&settings, "h.test", showing(&["server.pem"])),
         "its certificate is for localhost, *.h.test, 127.0.0.1, ::1",
     );
@@ -332,6 +337,19 @@ fn what_speaks_no_tls_or_goes_away_is_told_apart() {
         let _ = socket.read_to_end(&mut Vec::new());
     });
     check_refused(alert, "the server refused: handshake failure");
+}
+
+#[test]
+fn names_of_the_library_become_words() {
+    #[track_caller]
+    fn check(error: CertificateError, expected: &str) {
+        assert_eq!(reason(&error), expected);
+    }
+    check(CertificateError::BadSignature, "bad signature");
+    let inner = Arc::new(io::Error::other("CaUsedAsEndEntity"));
+    let nested = CertificateError::Other(rustls::OtherError(inner));
+    check(nested, "ca used as end entity");
+    assert_eq!(words("UnknownCA"), "unknown ca");
 }
 
 #[test]
