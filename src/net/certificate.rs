@@ -105,6 +105,7 @@ const ATTRIBUTES: &[(&[u8], &str)] = &[
     (&[0x55, 4, 9], "STREET"),
     (&[0x55, 4, 10], "O"),
     (&[0x55, 4, 11], "OU"),
+    (&[0x55, 4, 97], "organizationIdentifier"),
     (
         &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1],
         "UID",
