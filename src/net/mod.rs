@@ -8,6 +8,7 @@
 pub mod certificate;
 pub mod client;
 pub mod connect;
+pub mod dns;
 pub mod drive;
 pub mod error;
 pub mod pem;
