@@ -112,7 +112,7 @@ impl error::Error for Error {
 }
 
 /// The kernel's words without Rust's `(os error N)`.
-fn plain(error: &io::Error) -> String {
+pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or_default();
     let mut chars = words.chars();

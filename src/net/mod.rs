@@ -2,8 +2,7 @@
 //!
 //! The formats are in `http`; here are the sockets. Everything is a state machine over descriptors
 //! that its driver waits for: the agent's loop is one driver, [`drive`] the other. A step moves
-//! what can be moved now and returns. A resolver of our own is not here yet, and no request goes
-//! through [`proxy`] yet.
+//! what can be moved now and returns. No request goes through [`proxy`] yet.
 
 pub mod certificate;
 pub mod client;

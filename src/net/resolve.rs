@@ -3,6 +3,7 @@
 //! getaddrinfo(3) blocks and takes no deadline, so it runs on a thread of its own that is left
 //! behind when the time is up; its answer wakes the poll through a socket pair.
 
+use crate::net::dns::ADDRESSES_MAX;
 use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -18,9 +19,6 @@ use std::thread;
 /// The threads of getaddrinfo need little; musl's default of 128 KiB is enough, glibc's 8 MiB is
 /// only address space, and std's 2 MiB would be too.
 const STACK_BYTES: usize = 256 * 1024;
-
-/// More addresses than any honest name has; the rest is not tried.
-const ADDRESSES_MAX: usize = 16;
 
 /// A name that is being looked up.
 pub struct Lookup {
@@ -38,8 +36,16 @@ pub enum Started {
 
 /// Starts to find the addresses of `host`.
 pub fn start(host: &str, port: u16) -> io::Result<Started> {
+    match known(host, port) {
+        Some(addresses) => Ok(Started::Known(addresses)),
+        None => Ok(Started::Asked(ask(host, port)?)),
+    }
+}
+
+/// The addresses of literals and of `localhost`, for which nobody is asked.
+pub fn known(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(Started::Known(vec![SocketAddr::new(ip, port)]));
+        return Some(vec![SocketAddr::new(ip, port)]);
     }
     // RFC 6761 §6.3: localhost is loopback, whatever a server says, and also where there is no
     // /etc/hosts.
@@ -49,10 +55,13 @@ pub fn start(host: &str, port: u16) -> io::Result<Started> {
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ];
-        return Ok(Started::Known(
-            both.map(|ip| SocketAddr::new(ip, port)).to_vec(),
-        ));
+        return Some(both.map(|ip| SocketAddr::new(ip, port)).to_vec());
     }
+    None
+}
+
+/// Asks the system's resolver, on a thread.
+pub fn ask(host: &str, port: u16) -> io::Result<Lookup> {
     let (woken, waker) = UnixStream::pair()?;
     let (sender, answer) = mpsc::channel();
     let host = host.to_string();
@@ -65,7 +74,7 @@ pub fn start(host: &str, port: u16) -> io::Result<Started> {
             let _ = sender.send(found.map(|all| all.take(ADDRESSES_MAX).collect()));
             drop(waker);
         })?;
-    Ok(Started::Asked(Lookup { answer, woken }))
+    Ok(Lookup { answer, woken })
 }
 
 impl Lookup {

@@ -1,6 +1,10 @@
-//! Answers as servers make them, from the questions that they answer; for tests alone.
+//! Answers as servers make them, and a server that gives them on loopback; for tests alone.
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::net::UdpSocket;
+use std::thread;
+use std::thread::JoinHandle;
 
 /// Flags of an answer: it is one, recursion was wanted and was available.
 pub const PLAIN: u16 = 0x8180;
@@ -8,8 +12,11 @@ pub const PLAIN: u16 = 0x8180;
 /// The answer did not fit.
 pub const TRUNCATED: u16 = PLAIN | 0x0200;
 
-/// There is no such name.
+/// Response codes.
+pub const FORMERR: u16 = PLAIN | 1;
+pub const SERVFAIL: u16 = PLAIN | 2;
 pub const NXDOMAIN: u16 = PLAIN | 3;
+pub const REFUSED: u16 = PLAIN | 5;
 
 /// The name in wire form.
 pub fn wire(name: &str) -> Vec<u8> {
@@ -33,6 +40,11 @@ pub fn asked(query: &[u8]) -> (String, u16) {
     }
     let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
     (labels.join("."), kind)
+}
+
+/// Whether a question has an OPT record.
+pub fn has_extension(query: &[u8]) -> bool {
+    query[11] == 1
 }
 
 /// A record; `owner` is in wire form and may be a pointer.
@@ -87,4 +99,76 @@ pub fn mutate(messages: &[Vec<u8>], body: fn(&[u8])) {
             changed[at] = message[at];
         }
     }
+}
+
+/// A server on loopback that answers every datagram by its script, until it is dropped.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    thread: Option<JoinHandle<Vec<(String, u16)>>>,
+}
+
+/// What answers a question: no datagram, one, or several; or the writes of a connection.
+pub type Script = fn(&[u8]) -> Vec<Vec<u8>>;
+
+impl Server {
+    /// Answers by `script`.
+    pub fn start(script: Script) -> Server {
+        Server::on(UdpSocket::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// Answers by `script` on this socket.
+    pub fn on(socket: UdpSocket, script: Script) -> Server {
+        let address = socket.local_addr().unwrap();
+        let thread = thread::spawn(move || {
+            let mut asked_for = Vec::new();
+            let mut datagram = [0; 4096];
+            loop {
+                let (bytes, client) = socket.recv_from(&mut datagram).unwrap();
+                // The empty datagram of `stop`.
+                if bytes == 0 {
+                    return asked_for;
+                }
+                let query = &datagram[..bytes];
+                asked_for.push(asked(query));
+                for answer in script(query) {
+                    // The client may have enough already.
+                    let _ = socket.send_to(&answer, client);
+                }
+            }
+        });
+        Server {
+            address,
+            thread: Some(thread),
+        }
+    }
+
+    /// Stops, and returns the questions that came.
+    pub fn stop(mut self) -> Vec<(String, u16)> {
+        self.join().unwrap()
+    }
+
+    fn join(&mut self) -> Option<Vec<(String, u16)>> {
+        let thread = self.thread.take()?;
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.send_to(&[], self.address).unwrap();
+        Some(thread.join().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+/// A server that knows `www.example.org` by two addresses of each kind, and no other name.
+pub fn knows_www(query: &[u8]) -> Vec<Vec<u8>> {
+    let (name, kind) = asked(query);
+    let ips = match kind {
+        _ if name != "www.example.org" => return vec![answer(query, NXDOMAIN, &[])],
+        1 => ["10.0.0.1", "10.0.0.2"],
+        _ => ["fd00::1", "fd00::2"],
+    };
+    vec![answer(query, PLAIN, &ips.map(|ip| address(ASKED, ip)))]
 }
