@@ -6,6 +6,7 @@
 mod command;
 pub mod flags;
 mod given;
+pub mod probe;
 #[cfg(test)]
 mod tests;
 pub mod usage;

@@ -21,6 +21,7 @@ pub mod human;
 pub mod images;
 pub mod input;
 pub mod jsonl;
+pub mod probe;
 pub mod record;
 pub mod replay;
 pub mod resume;

@@ -22,6 +22,38 @@ const COLUMNS: usize = 80;
 /// Narrower than this nothing reads well.
 const COLUMNS_MIN: usize = 40;
 
+/// What an output of ours can show.
+#[derive(Clone, Copy, Debug)]
+pub struct Looks {
+    /// Whether styles are shown.
+    pub palette: Palette,
+    /// Whether more than ASCII is.
+    pub unicode: bool,
+    /// How wide a line may be.
+    pub columns: usize,
+}
+
+/// What the person, the locale and the terminal say of an output.
+pub fn looks(ground: &Ground, is_terminal: bool) -> Looks {
+    let variable = |name| ground::variable(name);
+    let no_color = variable("NO_COLOR");
+    let term = variable("TERM");
+    let columns = variable("COLUMNS").and_then(|columns| columns.parse().ok());
+    Looks {
+        palette: match ground.color {
+            Color::Always => Palette::Colored,
+            Color::Never => Palette::Plain,
+            Color::Auto => Palette::auto(is_terminal, no_color.as_deref(), term.as_deref()),
+        },
+        unicode: style::takes_utf8(
+            variable("LC_ALL").as_deref(),
+            variable("LC_CTYPE").as_deref(),
+            variable("LANG").as_deref(),
+        ),
+        columns: columns.unwrap_or(COLUMNS).max(COLUMNS_MIN),
+    }
+}
+
 /// The face of `sx exec`.
 pub fn for_exec(ground: &Ground, deadline: Deadline) -> Result<Box<dyn Face>, Fault> {
     human(ground, Mode::Exec, io::stderr().is_terminal(), deadline)
@@ -41,15 +73,7 @@ fn human(
 ) -> Result<Box<dyn Face>, Fault> {
     let out = writer::stdout().map_err(|error| Fault::output(&error))?;
     let err = writer::stderr().map_err(|error| Fault::output(&error))?;
-    let variable = |name| ground::variable(name);
-    let no_color = variable("NO_COLOR");
-    let term = variable("TERM");
-    let unicode = style::takes_utf8(
-        variable("LC_ALL").as_deref(),
-        variable("LC_CTYPE").as_deref(),
-        variable("LANG").as_deref(),
-    );
-    let columns = variable("COLUMNS").and_then(|columns| columns.parse().ok());
+    let looks = looks(ground, is_terminal);
     let home = ground.places.home.as_ref();
     Ok(Box::new(Human::new(Options {
         out: Box::new(out.until(deadline)),
@@ -57,13 +81,9 @@ fn human(
         mode,
         quiet: ground.is_quiet,
         verbose: ground.is_verbose,
-        color: match ground.color {
-            Color::Always => Palette::Colored,
-            Color::Never => Palette::Plain,
-            Color::Auto => Palette::auto(is_terminal, no_color.as_deref(), term.as_deref()),
-        },
-        unicode,
-        columns: columns.unwrap_or(COLUMNS).max(COLUMNS_MIN),
+        color: looks.palette,
+        unicode: looks.unicode,
+        columns: looks.columns,
         stream_to_out: io::stdout().is_terminal(),
         home: home.map_or(String::new(), |home| home.display().to_string()),
     })))

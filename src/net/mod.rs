@@ -16,6 +16,7 @@ pub mod resolve;
 pub mod roots;
 pub mod stream;
 pub mod tls;
+pub mod trace;
 pub mod transfer;
 
 pub use client::Client;

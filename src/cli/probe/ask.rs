@@ -1,0 +1,133 @@
+//! Moves the one transfer of a probe to its end, and hands out its body as it comes.
+//!
+//! Unlike `net::drive` it keeps what is known when the transfer fails: a probe is at its most
+//! useful then.
+
+use crate::base::clock::Deadline;
+use crate::http::exchange::Request;
+use crate::http::head::Headers;
+use crate::http::head::ResponseHead;
+use crate::net::Client;
+use crate::net::Error;
+use crate::net::Transfer;
+use crate::net::trace::Trace;
+use crate::net::transfer::Progress;
+use crate::sys::poll::Interest;
+use crate::sys::poll::PollSet;
+use crate::sys::signals::Signal;
+use crate::sys::signals::Signals;
+use std::io;
+
+/// What is to be asked, and how long that may take.
+pub struct Ask {
+    /// One that has done nothing yet.
+    pub client: Client,
+    /// The request.
+    pub request: Request,
+    /// Ctrl-C and its kin.
+    pub signals: Signals,
+    /// The limit of everything together.
+    pub whole: Deadline,
+}
+
+/// What is known at the end, good or bad; the body is with the one who took it.
+pub struct Answer {
+    /// Where the time went.
+    pub trace: Trace,
+    /// Status and fields, if they came.
+    pub head: Option<ResponseHead>,
+    /// The fields after the body.
+    pub trailers: Headers,
+    /// Why the answer is not whole; `None` if it is.
+    pub error: Option<Error>,
+}
+
+/// Why the one who takes the body wants no more of it.
+pub enum Stop {
+    /// The output is gone, and with it the point of it all.
+    Output(io::Error),
+    /// The answer is to blame.
+    Answer(Error),
+}
+
+/// What a wait was woken by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Transfer,
+    Signal,
+}
+
+impl Ask {
+    /// Asks and waits for the end. `take` gets the bytes of the body that are there after every
+    /// step, those before a failure too; what it leaves in the buffer it sees again. Fails only
+    /// if `take` says that the output did.
+    pub fn run(self, take: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), Stop>) -> io::Result<Answer> {
+        let Ask {
+            mut client,
+            request,
+            signals,
+            whole,
+        } = self;
+        let mut trace = Trace::start();
+        let mut transfer = match client.start(request) {
+            Ok(transfer) => transfer,
+            Err(error) => {
+                trace.finish();
+                return Ok(Answer {
+                    trace,
+                    head: None,
+                    trailers: Headers::new(),
+                    error: Some(error),
+                });
+            }
+        };
+        let mut body = Vec::new();
+        let error = loop {
+            let progress = transfer.step(&mut body);
+            match take(&mut body) {
+                Ok(()) => {}
+                Err(Stop::Output(error)) => return Err(error),
+                Err(Stop::Answer(error)) => break Some(error),
+            }
+            match progress {
+                Ok(Progress::Done) => break None,
+                Ok(Progress::Waiting) => {}
+                Err(error) => break Some(error),
+            }
+            if let Err(error) = wait(&transfer, &signals, whole) {
+                break Some(error);
+            }
+        };
+        trace.finish();
+        Ok(Answer {
+            trace,
+            head: transfer.head().cloned(),
+            trailers: Headers::new(),
+            error,
+        })
+    }
+}
+
+/// Waits until something moved. Fails if the time is up or a signal says stop.
+fn wait(transfer: &Transfer, signals: &Signals, whole: Deadline) -> Result<(), Error> {
+    if whole.is_over() {
+        return Err(Error::Timeout {
+            host: transfer.host().to_string(),
+            limit: whole.limit(),
+        });
+    }
+    let mut set = PollSet::new();
+    transfer.wait_for(&mut set, Woken::Transfer);
+    set.add(signals.fd(), Interest::Read, Woken::Signal);
+    let woken = set.wait(transfer.deadline().sooner(whole).left());
+    if !woken.map_err(Error::Wait)?.contains(&Woken::Signal) {
+        return Ok(());
+    }
+    while let Some(signal) = signals.next() {
+        if matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP) {
+            let signal = signal as i32;
+            return Err(Error::Interrupted { signal });
+        }
+    }
+    Ok(())
+}
