@@ -15,6 +15,7 @@ pub mod verbs;
 use crate::base::text;
 use flags::Meaning;
 use given::Given;
+use probe::Probe;
 use std::ffi::OsString;
 use std::path::Path;
 use std::path::PathBuf;
@@ -73,6 +74,8 @@ pub enum Command {
     Fetchtoken(Fetchtoken),
     /// The settings.
     Config(Config),
+    /// One request, and where its time went.
+    Probe(Probe),
     /// The process that runs tools.
     Hands,
     /// The whole program against a scripted service; whether it leaves its directory behind.

@@ -93,6 +93,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
             print(|out| config::run(out, &ground.settings, &options))
         }
         Command::Sessions(what) => sessions(&survey()?, &what),
+        Command::Probe(options) => probe::run(&survey()?, &options),
         Command::Fetchtoken(options) => fetchtoken::run(&survey()?, &options),
         Command::Exec(options) => exec::run(program, &common, &options),
         Command::Chat(options) => chat::run(&survey()?, &options),

@@ -28,6 +28,8 @@ mod exec;
 mod hands;
 // Cuts, stalls, resets, reuse.
 mod net;
+// One request, told as a page, an object or events.
+mod probe;
 // Children, secrets, what outlives whom.
 mod process;
 // Requests, echoes, refusals.

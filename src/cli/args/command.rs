@@ -14,6 +14,7 @@ use super::Talk;
 use super::View;
 use super::flags::Meaning;
 use super::given::Given;
+use super::probe;
 use super::usage::Usage;
 use super::verbs::Verb;
 use crate::config::keys;
@@ -44,6 +45,7 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
             is_json: given.has(Meaning::Json),
         }),
         Verb::Config => Command::Config(config(given)?),
+        Verb::Probe => Command::Probe(probe::read(given)?),
         Verb::Hands => Command::Hands,
         Verb::Demo => Command::Demo {
             is_kept: given.has(Meaning::Keep),

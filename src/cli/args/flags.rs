@@ -48,6 +48,18 @@ pub enum Meaning {
     Keep,
     /// How old a session must be to be removed.
     Days,
+    /// The events of a stream as they come.
+    Events,
+    /// Only the head of the answer.
+    Head,
+    /// A field of the request.
+    Header,
+    /// The body of the request.
+    Data,
+    /// The method of the request.
+    Method,
+    /// How long the request may take.
+    MaxTime,
     /// Renew the token whether it is due or not.
     Refresh,
     /// One key.
@@ -118,6 +130,7 @@ const SETTINGS: &[Verb] = &[
     Verb::Sessions,
     Verb::Fetchtoken,
     Verb::Config,
+    Verb::Probe,
 ];
 /// Commands that read the settings or run a task with settings of their own.
 const SETTINGS_OR_DEMO: &[Verb] = &[
@@ -127,12 +140,20 @@ const SETTINGS_OR_DEMO: &[Verb] = &[
     Verb::Sessions,
     Verb::Fetchtoken,
     Verb::Config,
+    Verb::Probe,
     Verb::Demo,
 ];
 /// Commands that can answer in JSON.
-const JSON: &[Verb] = &[Verb::Exec, Verb::Fetchtoken, Verb::Config, Verb::Version];
+const JSON: &[Verb] = &[
+    Verb::Exec,
+    Verb::Fetchtoken,
+    Verb::Config,
+    Verb::Probe,
+    Verb::Version,
+];
 const EXEC: &[Verb] = &[Verb::Exec];
 const CONFIG: &[Verb] = &[Verb::Config];
+const PROBE: &[Verb] = &[Verb::Probe];
 
 /// Every option, in the order of `sx help`.
 pub static FLAGS: &[Flag] = &[
@@ -335,6 +356,52 @@ pub static FLAGS: &[Flag] = &[
         "N",
         &[Verb::Sessions],
         "with prune: remove what is older; 30 if not given",
+    ),
+    value(
+        Meaning::Method,
+        "method",
+        Some('X'),
+        "METHOD",
+        PROBE,
+        "GET if not given; POST with -d",
+    ),
+    value(
+        Meaning::Header,
+        "header",
+        Some('H'),
+        "NAME:VALUE",
+        PROBE,
+        "a field of the request; may be repeated",
+    ),
+    value(
+        Meaning::Data,
+        "data",
+        Some('d'),
+        "DATA",
+        PROBE,
+        "the body of the request; @FILE is a file, `-` stdin",
+    ),
+    switch(
+        Meaning::Head,
+        "head",
+        None,
+        PROBE,
+        "ask for the head of the answer alone",
+    ),
+    switch(
+        Meaning::Events,
+        "sse",
+        None,
+        PROBE,
+        "print events as they come, JSON, one a line",
+    ),
+    value(
+        Meaning::MaxTime,
+        "max-time",
+        None,
+        "DURATION",
+        PROBE,
+        "how long the request may take: 90, 90s, 2m, 1h",
     ),
     key(
         "source",

@@ -107,6 +107,16 @@ impl Given {
             .transpose()
     }
 
+    /// All values of an option as text.
+    pub fn texts(&self, meaning: Meaning) -> Result<Vec<String>, Usage> {
+        let all = self
+            .flags
+            .iter()
+            .filter(|(flag, _)| flag.meaning == meaning);
+        all.map(|(flag, value)| utf8(flag.value.unwrap_or_default(), value.clone()))
+            .collect()
+    }
+
     /// The value of an option as a path, whatever its bytes; the last one counts.
     pub fn path(&self, meaning: Meaning) -> Option<PathBuf> {
         self.last(meaning).map(|(_, value)| PathBuf::from(value))

@@ -368,7 +368,7 @@ fn a_slip_is_answered_with_what_was_meant() {
     check_refused(
         &["sessions", "--json"],
         "--json is no option of `sx sessions`\n\
-         hint: it is one of sx exec, sx fetchtoken, sx config, sx version",
+         hint: it is one of sx exec, sx fetchtoken, sx config, sx probe, sx version",
     );
     check_refused(
         &["exec", "x", "-m"],
@@ -440,6 +440,7 @@ fn line_with(flag: &Flag) -> Vec<String> {
         Meaning::Env => "MODEL=x",
         Meaning::Get => "MODEL",
         Meaning::Color => "never",
+        Meaning::Header => "a:b",
         _ => "1",
     };
     let mut line = vec![row.name.to_string(), format!("--{}", flag.long)];
@@ -449,6 +450,7 @@ fn line_with(flag: &Flag) -> Vec<String> {
         Meaning::Deltas => line.extend(["--json", "prompt"].map(String::from)),
         Meaning::Days => line.push("prune".to_string()),
         Meaning::ShowSource => line.push("--dump".to_string()),
+        _ if row.verb == Verb::Probe => line.push("http://h".to_string()),
         _ if row.verb == Verb::Exec => line.push("prompt".to_string()),
         _ => {}
     }

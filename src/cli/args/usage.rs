@@ -4,6 +4,7 @@ use super::flags::Flag;
 use super::verbs::Verb;
 use super::verbs::row;
 use crate::base::text;
+use crate::http;
 use std::ffi::OsString;
 use std::fmt;
 
@@ -59,6 +60,8 @@ pub enum Usage {
         /// What is allowed, to follow "it must be".
         allowed: String,
     },
+    /// An address that cannot be asked.
+    Url(http::Error),
     /// There is no such setting.
     UnknownKey {
         /// As it was typed.
@@ -144,6 +147,7 @@ impl Usage {
                     shown(value)
                 )
             }
+            Usage::Url(error) => error.to_string(),
             Usage::UnknownKey { key, .. } => format!("there is no setting {}", shown(key)),
             Usage::NotUtf8 { what, value } => {
                 format!("{what} is not UTF-8: {}", shown(&value.to_string_lossy()))
@@ -177,6 +181,7 @@ impl Usage {
                 ..
             } => format!("did you mean {near}?"),
             Usage::UnknownKey { .. } => "`sx help settings` lists them".to_string(),
+            Usage::Url(_) => "such as `sx probe https://example.org/path`".to_string(),
             Usage::WrongCommand { flag, .. } => {
                 let takers: Vec<String> = flag.verbs.iter().map(|verb| called(*verb)).collect();
                 format!("it is one of {}", takers.join(", "))

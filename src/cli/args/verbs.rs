@@ -15,6 +15,8 @@ pub enum Verb {
     Fetchtoken,
     /// The settings.
     Config,
+    /// One request, and where its time went.
+    Probe,
     /// The process that runs tools.
     Hands,
     /// The whole program against a scripted service.
@@ -77,6 +79,12 @@ pub static COMMANDS: &[Row] = &[
         "config",
         "",
         "show the settings and who set each",
+    ),
+    command(
+        Verb::Probe,
+        "probe",
+        "URL",
+        "ask once, as we ask the service, and time each phase",
     ),
     command(
         Verb::Hands,
