@@ -141,6 +141,9 @@ impl Agent {
         let request = self.provider.encode(&request, token.as_ref());
         let request = request.map_err(Failure::Provider)?;
         let mut transfer = self.desk.client.start(request).map_err(Failure::Net)?;
+        for warning in self.desk.client.take_warnings() {
+            self.show(&Event::Warning(&warning))?;
+        }
         let mut answer = Answer {
             parser: sse::Parser::new(),
             events: Vec::new(),

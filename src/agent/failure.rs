@@ -54,15 +54,13 @@ impl Failure {
             Failure::Provider(provider::Error::Overflow { .. }) => {
                 Some("begin a new session, or send less".to_string())
             }
-            Failure::Net(net::Error::Timeout { limit, .. }) => Some(format!(
-                "give it longer with `-e {limit}=…`, a number with s, m or ms"
-            )),
             Failure::Net(net::Error::Connect { .. } | net::Error::Resolve { .. }) => {
                 let key = provider.address_key();
                 Some(format!(
                     "the address comes from {key}; see `sx config --get {key}`"
                 ))
             }
+            Failure::Net(error) => error.hint(),
             _ => None,
         }
     }

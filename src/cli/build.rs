@@ -24,6 +24,8 @@ use crate::hands::wire;
 use crate::hands::wire::WirePath;
 use crate::http::url::Url;
 use crate::net;
+use crate::net::dns::Overrides;
+use crate::net::roots::Trust;
 use crate::provider::Effort;
 use crate::provider::codex;
 use crate::provider::codex::Codex;
@@ -53,7 +55,7 @@ pub struct Wishes<'a> {
 pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     let settings = &ground.settings;
     let tools = tool_specs(settings);
-    let mut client = net::Client::new(net_limits(settings));
+    let mut client = net::Client::new(network(settings)?);
     let recorder = match &wishes.talk.record {
         None => None,
         Some(dir) => {
@@ -137,13 +139,25 @@ pub fn store_options(ground: &Ground) -> Result<local::Options, Fault> {
     })
 }
 
-/// How long the network may keep us waiting.
-pub fn net_limits(settings: &Settings) -> net::Limits {
-    net::Limits {
-        connect: settings.duration("CONNECT_TIMEOUT"),
-        first_byte: settings.duration("FIRST_BYTE_TIMEOUT"),
-        idle: settings.duration("IDLE_TIMEOUT"),
-    }
+/// What the network needs to know.
+pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
+    let overrides = Overrides::parse(settings.text("RESOLVE"));
+    Ok(net::client::Options {
+        limits: net::Limits {
+            connect: settings.duration("CONNECT_TIMEOUT"),
+            first_byte: settings.duration("FIRST_BYTE_TIMEOUT"),
+            idle: settings.duration("IDLE_TIMEOUT"),
+        },
+        trust: Trust {
+            ca_file: settings.path("CA_FILE"),
+            ssl_cert_file: settings.path("SSL_CERT_FILE"),
+            ssl_cert_dir: settings.path("SSL_CERT_DIR"),
+            client_cert: settings.path("CLIENT_CERT"),
+            client_key: settings.path("CLIENT_KEY"),
+        },
+        overrides: overrides
+            .map_err(|error| Fault::new(Exit::Settings, format!("RESOLVE: {error}")))?,
+    })
 }
 
 fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {

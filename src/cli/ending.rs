@@ -11,6 +11,7 @@ use crate::chat::delta::Usage;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::hands;
+use crate::net;
 use crate::provider;
 
 /// The code of a run that ended so.
@@ -77,6 +78,8 @@ pub fn exit_of_failure(failure: &Failure) -> Exit {
         Failure::Auth(auth::Error::Transient { .. }) => Exit::Provider,
         Failure::Auth(_) => Exit::Settings,
         Failure::Provider(error) => exit_of_refusal(error),
+        // A certificate file that cannot be used is a setting, not the network.
+        Failure::Net(net::Error::Tls { source, .. }) if source.is_setting() => Exit::Settings,
         Failure::Net(_) | Failure::Cut(_) => Exit::Provider,
         Failure::Hands(hands::client::Error::Refused { .. }) => Exit::Settings,
         Failure::Hands(_) | Failure::Wait(_) => Exit::Fault,

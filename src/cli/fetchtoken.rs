@@ -30,7 +30,7 @@ pub fn run(ground: &Ground, options: &Fetchtoken) -> Result<Exit, Fault> {
     let signals = stop::signals()?;
     ground.warn();
     let mut courier = Courier {
-        client: net::Client::new(build::net_limits(&ground.settings)),
+        client: net::Client::new(build::network(&ground.settings)?),
         signals,
         stopped_by: None,
     };

@@ -47,7 +47,7 @@ pub fn run(ground: &Ground, options: &Probe) -> Result<Exit, Fault> {
     let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
     let is_terminal = io::stdout().is_terminal();
     let ask = Ask {
-        client: net::Client::new(build::net_limits(&ground.settings)),
+        client: net::Client::new(build::network(&ground.settings)?),
         request,
         signals,
         whole: match options.time_max {
@@ -189,10 +189,13 @@ fn exit(error: Option<&Error>) -> Exit {
 /// The exit code, with a line on stderr if the answer is not whole.
 fn ending(error: Option<Error>) -> Result<Exit, Fault> {
     match (exit(error.as_ref()), error) {
-        (Exit::Provider, Some(error)) => Err(Fault::new(
-            Exit::Provider,
-            text::harmless(&error.to_string()),
-        )),
+        (Exit::Provider, Some(error)) => {
+            let what = text::harmless(&error.to_string()).into_owned();
+            Err(Fault {
+                hint: error.hint(),
+                ..Fault::new(Exit::Provider, what)
+            })
+        }
         (exit, _) => Ok(exit),
     }
 }

@@ -6,14 +6,33 @@ use crate::http::exchange::Request;
 use crate::http::url::Scheme;
 use crate::net::Error;
 use crate::net::Limits;
+use crate::net::dns::Names;
+use crate::net::dns::Overrides;
+use crate::net::dns::order::Files;
+use crate::net::roots::Trust;
 use crate::net::stream::Connection;
 use crate::net::tls;
+use crate::net::transfer;
 use crate::net::transfer::Progress;
 use crate::net::transfer::Transfer;
+use std::mem;
+use std::rc::Rc;
+
+/// What the network needs to know.
+pub struct Options {
+    /// How long it may keep us waiting.
+    pub limits: Limits,
+    /// Whom to trust beside the built-in roots, and who we are.
+    pub trust: Trust,
+    /// The setting `RESOLVE`.
+    pub overrides: Overrides,
+}
 
 /// What all requests of a run share.
 pub struct Client {
-    limits: Limits,
+    options: Options,
+    names: Rc<Names>,
+    warnings: Vec<String>,
     is_recording: bool,
     tls: Option<tls::Settings>,
     idle: Option<Idle>,
@@ -35,9 +54,15 @@ enum Last {
 
 impl Client {
     /// A client without connections; nothing is read or opened before the first request.
-    pub fn new(limits: Limits) -> Client {
+    pub fn new(options: Options) -> Client {
+        let names = Names {
+            overrides: options.overrides.clone(),
+            files: Files::default(),
+        };
         Client {
-            limits,
+            options,
+            names: Rc::new(names),
+            warnings: Vec::new(),
             is_recording: false,
             tls: None,
             idle: None,
@@ -58,7 +83,12 @@ impl Client {
             Scheme::Http => None,
             Scheme::Https => Some(self.tls_settings(&request.url.host)?),
         };
-        Transfer::start(request, kept, self.limits, tls, self.is_recording)
+        let settings = transfer::Settings {
+            limits: self.options.limits,
+            names: self.names.clone(),
+            tls,
+        };
+        Transfer::start(request, kept, settings, self.is_recording)
     }
 
     /// Takes a transfer whose answer was read; its connection is kept for the next request. The
@@ -66,6 +96,9 @@ impl Client {
     /// starts, the connection serves again.
     pub fn finish(&mut self, transfer: Transfer) {
         let origin = transfer.origin();
+        if let Some(tls) = transfer.tls() {
+            self.tls = Some(tls.clone());
+        }
         let last = if transfer.is_done() {
             transfer.into_connection().map(Last::Whole)
         } else {
@@ -74,15 +107,22 @@ impl Client {
         self.idle = last.map(|last| Idle { origin, last });
     }
 
+    /// What was wrong with certificate files and could be left out; said once.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        mem::take(&mut self.warnings)
+    }
+
     /// Made at the first use: a run that talks to a plain server never builds the roots.
     fn tls_settings(&mut self, host: &str) -> Result<tls::Settings, Error> {
         if let Some(settings) = &self.tls {
             return Ok(settings.clone());
         }
-        let settings = tls::Settings::new().map_err(|source| Error::Tls {
+        let made = tls::Settings::trusting(&self.options.trust);
+        let (settings, warnings) = made.map_err(|source| Error::Tls {
             host: host.to_string(),
             source,
         })?;
+        self.warnings.extend(warnings);
         self.tls = Some(settings.clone());
         Ok(settings)
     }

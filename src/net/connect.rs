@@ -4,7 +4,10 @@
 //! fails starts the next at once; one that is silent leaves the next a head start of
 //! `STAGGER` less.
 
+use crate::base::clock;
 use crate::base::clock::Deadline;
+use crate::net::error::plain;
+use crate::net::trace::Attempt;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use nix::errno::Errno;
@@ -14,12 +17,15 @@ use nix::sys::socket::SockFlag;
 use nix::sys::socket::SockType;
 use nix::sys::socket::SockaddrStorage;
 use nix::sys::socket::sockopt;
+use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
+use std::time::Instant;
 
 /// RFC 8305 §5 recommends 250 ms between two attempts.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -34,10 +40,20 @@ const UNACKNOWLEDGED_MS_MAX: u32 = 90_000;
 
 /// Connects that are under way.
 pub struct Race {
-    waiting: std::vec::IntoIter<SocketAddr>,
-    running: Vec<(SocketAddr, TcpStream)>,
+    waiting: VecDeque<SocketAddr>,
+    running: Vec<Runner>,
+    /// Every address that was started, the running ones without an end yet.
+    over: Vec<Attempt>,
     failed: Vec<(SocketAddr, io::Error)>,
     next_start: Deadline,
+    is_empty: bool,
+}
+
+/// A socket that is connecting.
+struct Runner {
+    address: SocketAddr,
+    stream: TcpStream,
+    since: Instant,
 }
 
 /// Where a race stands.
@@ -46,31 +62,46 @@ pub enum Outcome {
     Running,
     /// The first that answered.
     Won(TcpStream),
-    /// Nobody answered: every address and why.
-    Lost(Vec<(SocketAddr, io::Error)>),
+    /// Nobody is left who could.
+    Spent,
 }
 
 impl Race {
-    /// Starts with the first address; families alternate, in the order in which they were found.
-    pub fn start(addresses: Vec<SocketAddr>) -> Race {
+    /// A race without runners.
+    pub fn new() -> Race {
         Race {
-            waiting: alternate(addresses).into_iter(),
+            waiting: VecDeque::new(),
             running: Vec::new(),
+            over: Vec::new(),
             failed: Vec::new(),
             next_start: Deadline::after(Duration::ZERO, "STAGGER"),
+            is_empty: true,
         }
+    }
+
+    /// More addresses. Families alternate among those that have not started, in the order in
+    /// which they were found.
+    pub fn add(&mut self, addresses: Vec<SocketAddr>) {
+        self.is_empty &= addresses.is_empty();
+        let all = self.waiting.drain(..).chain(addresses).collect();
+        self.waiting = alternate(all).into();
+    }
+
+    /// Whether it never had an address.
+    pub fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// Waits for every socket that is connecting.
     pub fn wait_for<'a, T: Copy>(&'a self, set: &mut PollSet<'a, T>, token: T) {
-        for (_, stream) in &self.running {
-            set.add(stream.as_fd(), Interest::Write, token);
+        for runner in &self.running {
+            set.add(runner.stream.as_fd(), Interest::Write, token);
         }
     }
 
     /// When the next address is to be tried, if there is one.
     pub fn deadline(&self) -> Deadline {
-        if self.waiting.len() == 0 {
+        if self.waiting.is_empty() {
             return Deadline::never();
         }
         self.next_start
@@ -80,40 +111,87 @@ impl Race {
     pub fn step(&mut self) -> Outcome {
         let mut index = 0;
         while index < self.running.len() {
-            match state(&self.running[index].1) {
-                Ok(true) => return self.win(index),
+            match state(&self.running[index].stream) {
+                Ok(true) => {
+                    let winner = self.running.swap_remove(index);
+                    match settle(&winner.stream) {
+                        Ok(()) => return self.win(winner),
+                        Err(error) => self.fail(&winner, error),
+                    }
+                }
                 Ok(false) => index += 1,
                 Err(error) => {
-                    let (address, _) = self.running.remove(index);
-                    self.failed.push((address, error));
-                    self.next_start = Deadline::after(Duration::ZERO, "STAGGER");
+                    let loser = self.running.remove(index);
+                    self.fail(&loser, error);
                 }
             }
         }
         while self.next_start.is_over() {
-            let Some(address) = self.waiting.next() else {
+            let Some(address) = self.waiting.pop_front() else {
                 break;
             };
+            let since = clock::now();
             match begin(address) {
                 Ok(stream) => {
-                    self.running.push((address, stream));
+                    self.running.push(Runner {
+                        address,
+                        stream,
+                        since,
+                    });
                     self.next_start = Deadline::after(STAGGER, "STAGGER");
                 }
-                Err(error) => self.failed.push((address, error)),
+                Err(error) => self.note(address, since, error),
             }
         }
-        if self.running.is_empty() {
-            return Outcome::Lost(std::mem::take(&mut self.failed));
+        if self.running.is_empty() && self.waiting.is_empty() {
+            return Outcome::Spent;
         }
         Outcome::Running
     }
 
-    fn win(&mut self, index: usize) -> Outcome {
-        let (address, stream) = self.running.swap_remove(index);
-        match settle(&stream) {
-            Ok(()) => Outcome::Won(stream),
-            Err(error) => Outcome::Lost(vec![(address, error)]),
+    /// What became of every address that was started. Call it when the race is over.
+    pub fn attempts(&mut self) -> Vec<Attempt> {
+        mem::take(&mut self.over)
+    }
+
+    /// Every address that failed, and why.
+    pub fn take_failed(&mut self) -> Vec<(SocketAddr, io::Error)> {
+        mem::take(&mut self.failed)
+    }
+
+    fn win(&mut self, winner: Runner) -> Outcome {
+        let attempt = |runner: &Runner, error: Option<&str>| Attempt {
+            address: runner.address,
+            took: clock::now().saturating_duration_since(runner.since),
+            error: error.map(str::to_string),
+        };
+        self.over.push(attempt(&winner, None));
+        for runner in self.running.drain(..) {
+            self.over
+                .push(attempt(&runner, Some("another address was faster")));
         }
+        Outcome::Won(winner.stream)
+    }
+
+    /// A runner is out; the next one need not wait.
+    fn fail(&mut self, loser: &Runner, error: io::Error) {
+        self.note(loser.address, loser.since, error);
+        self.next_start = Deadline::after(Duration::ZERO, "STAGGER");
+    }
+
+    fn note(&mut self, address: SocketAddr, since: Instant, error: io::Error) {
+        self.over.push(Attempt {
+            address,
+            took: clock::now().saturating_duration_since(since),
+            error: Some(plain(&error)),
+        });
+        self.failed.push((address, error));
+    }
+}
+
+impl Default for Race {
+    fn default() -> Race {
+        Race::new()
     }
 }
 
@@ -178,7 +256,7 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    fn run(mut race: Race) -> Outcome {
+    fn run(race: &mut Race) -> Outcome {
         loop {
             match race.step() {
                 Outcome::Running => {
@@ -207,19 +285,30 @@ mod tests {
             let gone = TcpListener::bind("127.0.0.1:0").unwrap();
             gone.local_addr().unwrap()
         };
-        let Outcome::Won(stream) = run(Race::start(vec![closed, open])) else {
+        let mut race = Race::new();
+        race.add(vec![closed, open]);
+        let Outcome::Won(stream) = run(&mut race) else {
             panic!("nobody won");
         };
         assert_eq!(stream.peer_addr().unwrap(), open);
-        let Outcome::Lost(tried) = run(Race::start(vec![closed])) else {
-            panic!("a closed port won");
-        };
-        assert_eq!(tried.len(), 1);
-        assert_eq!(tried[0].0, closed);
+        let attempts = race.attempts();
+        assert_eq!(attempts[0].error.as_deref(), Some("connection refused"));
+        assert_eq!(
+            (attempts[1].address, attempts[1].error.as_ref()),
+            (open, None)
+        );
+        let mut race = Race::new();
+        race.add(vec![closed]);
+        assert!(matches!(run(&mut race), Outcome::Spent));
+        assert_eq!(race.take_failed()[0].0, closed);
     }
 
     #[test]
-    fn no_address_is_a_lost_race() {
-        assert!(matches!(Race::start(vec![]).step(), Outcome::Lost(tried) if tried.is_empty()));
+    fn no_address_is_a_spent_race_until_there_are_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut race = Race::new();
+        assert!(race.is_empty() && matches!(race.step(), Outcome::Spent));
+        race.add(vec![listener.local_addr().unwrap()]);
+        assert!(matches!(run(&mut race), Outcome::Won(_)));
     }
 }

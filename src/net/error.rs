@@ -1,6 +1,7 @@
 //! What goes wrong on the way to a server and back, each with the host it happened to.
 
 use crate::http;
+use crate::net::tls;
 use std::error;
 use std::fmt;
 use std::io;
@@ -30,7 +31,7 @@ pub enum Error {
         /// The name.
         host: String,
         /// What rustls says.
-        source: Box<dyn error::Error + Send + Sync>,
+        source: tls::Failure,
     },
     /// A wait was over; `limit` is the setting, as the user knows it.
     Timeout {
@@ -69,6 +70,19 @@ pub enum Error {
     Wait(io::Error),
 }
 
+impl Error {
+    /// What a person can do about it, where the network knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Timeout { limit, .. } => Some(format!(
+                "give it longer with `-e {limit}=…`, a number with s, m or ms"
+            )),
+            Error::Tls { source, .. } => source.hint().map(|hint| hint.to_string()),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,7 +118,7 @@ impl error::Error for Error {
             Error::Resolve { source, .. } | Error::Broken { source, .. } | Error::Wait(source) => {
                 Some(source)
             }
-            Error::Tls { source, .. } => Some(source.as_ref()),
+            Error::Tls { source, .. } => Some(source),
             Error::Http { source, .. } => Some(source),
             _ => None,
         }

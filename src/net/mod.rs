@@ -7,6 +7,7 @@
 pub mod certificate;
 pub mod client;
 pub mod connect;
+pub mod dial;
 pub mod dns;
 pub mod drive;
 pub mod error;

@@ -90,6 +90,11 @@ impl Connection {
         }
     }
 
+    /// What TLS agreed on, once it did; nothing on a plain connection.
+    pub fn tls_facts(&self) -> Option<tls::Facts> {
+        self.tls.as_ref()?.facts()
+    }
+
     /// Whether bytes of the caller's can travel.
     pub fn is_open(&self) -> bool {
         self.tls

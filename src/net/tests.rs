@@ -6,8 +6,11 @@ use crate::http::url::Url;
 use crate::net::Client;
 use crate::net::Error;
 use crate::net::Limits;
+use crate::net::client::Options;
+use crate::net::dns::Overrides;
 use crate::net::drive::Response;
 use crate::net::drive::drive;
+use crate::net::roots::Trust;
 use crate::sys::signals::Signals;
 use std::io::Read;
 use std::io::Write;
@@ -66,6 +69,14 @@ fn limits(wait: Duration) -> Limits {
     }
 }
 
+fn client(limits: Limits) -> Client {
+    Client::new(Options {
+        limits,
+        trust: Trust::default(),
+        overrides: Overrides::default(),
+    })
+}
+
 fn ask(client: &mut Client, request: Request) -> Result<Response, Error> {
     let signals = Signals::take(&[]).unwrap();
     let whole = Deadline::after(LONG, "TEST");
@@ -78,7 +89,7 @@ fn a_connection_serves_the_next_request_too() {
     let two =
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n".as_slice();
     let (url, server) = serve(vec![vec![one, two]]);
-    let mut client = Client::new(limits(LONG));
+    let mut client = client(limits(LONG));
     assert_eq!(
         ask(&mut client, Request::get(url.clone())).unwrap().body,
         b"a"
@@ -97,7 +108,7 @@ fn a_connection_serves_the_next_request_too() {
 fn a_kept_connection_that_died_is_replaced() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na".as_slice();
     let (url, server) = serve(vec![vec![answer], vec![answer]]);
-    let mut client = Client::new(limits(LONG));
+    let mut client = client(limits(LONG));
     for _ in 0..2 {
         assert_eq!(
             ask(&mut client, Request::get(url.clone())).unwrap().body,
@@ -110,7 +121,7 @@ fn a_kept_connection_that_died_is_replaced() {
 #[test]
 fn a_body_without_a_length_ends_with_the_connection() {
     let (url, server) = serve(vec![vec![b"HTTP/1.1 200 OK\r\n\r\nall"]]);
-    let mut client = Client::new(limits(LONG));
+    let mut client = client(limits(LONG));
     assert_eq!(ask(&mut client, Request::get(url)).unwrap().body, b"all");
     server.join().unwrap();
 }
@@ -120,7 +131,7 @@ fn an_answer_that_stops_early_is_the_servers_fault() {
     let (url, server) = serve(vec![vec![
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nall",
     ]]);
-    let error = ask(&mut Client::new(limits(LONG)), Request::get(url)).unwrap_err();
+    let error = ask(&mut client(limits(LONG)), Request::get(url)).unwrap_err();
     assert!(matches!(error, Error::Http { .. }), "{error}");
     server.join().unwrap();
 }
@@ -128,7 +139,7 @@ fn an_answer_that_stops_early_is_the_servers_fault() {
 #[test]
 fn garbage_is_the_servers_fault() {
     let (url, server) = serve(vec![vec![b"SSH-2.0-OpenSSH_9.2\r\n"]]);
-    let error = ask(&mut Client::new(limits(LONG)), Request::get(url)).unwrap_err();
+    let error = ask(&mut client(limits(LONG)), Request::get(url)).unwrap_err();
     assert!(matches!(error, Error::Http { .. }), "{error}");
     server.join().unwrap();
 }
@@ -139,7 +150,7 @@ fn check_silent(limits: Limits, expected: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let url = Url::parse(&format!("http://{address}/")).unwrap();
-    let error = ask(&mut Client::new(limits), Request::get(url)).unwrap_err();
+    let error = ask(&mut client(limits), Request::get(url)).unwrap_err();
     match error {
         Error::Timeout { limit, .. } => assert_eq!(limit, expected),
         other => panic!("{other}"),
@@ -182,7 +193,7 @@ fn a_stream_that_falls_silent_meets_the_idle_limit() {
         ..limits(LONG)
     };
     let url = Url::parse(&format!("http://{address}/")).unwrap();
-    let error = ask(&mut Client::new(short_idle), Request::get(url)).unwrap_err();
+    let error = ask(&mut client(short_idle), Request::get(url)).unwrap_err();
     match error {
         Error::Timeout { limit, .. } => assert_eq!(limit, "IDLE_TIMEOUT"),
         other => panic!("{other}"),
@@ -197,7 +208,7 @@ fn a_refused_connection_names_the_address() {
         gone.local_addr().unwrap()
     };
     let url = Url::parse(&format!("http://{address}/")).unwrap();
-    let error = ask(&mut Client::new(limits(LONG)), Request::get(url)).unwrap_err();
+    let error = ask(&mut client(limits(LONG)), Request::get(url)).unwrap_err();
     let expected = format!("cannot connect to {address}: 127.0.0.1: connection refused");
     assert_eq!(error.to_string(), expected);
 }
@@ -214,7 +225,7 @@ fn a_server_that_speaks_no_tls_is_no_secure_connection() {
         stream.read(&mut [0; 4096]).unwrap_or(0)
     });
     let url = Url::parse(&format!("https://{address}/")).unwrap();
-    let error = ask(&mut Client::new(limits(LONG)), Request::get(url)).unwrap_err();
+    let error = ask(&mut client(limits(LONG)), Request::get(url)).unwrap_err();
     assert!(matches!(error, Error::Tls { .. }), "{error}");
     plain.join().unwrap();
 }

@@ -55,12 +55,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The built-in roots alone.
-    pub fn new() -> Result<Settings, Box<dyn error::Error + Send + Sync>> {
-        let (settings, _) = Settings::trusting(&Trust::default())?;
-        Ok(settings)
-    }
-
     /// The built-in roots and what settings add, with warnings of what could not be used.
     pub fn trusting(trust: &Trust) -> Result<(Settings, Vec<String>), Failure> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());

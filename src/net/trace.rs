@@ -5,6 +5,7 @@
 //! status, the body) is not here.
 
 use crate::base::clock;
+use crate::net::tls::Facts;
 use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
@@ -37,23 +38,6 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
-/// What was agreed on with the server, and who it said it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFacts {
-    /// `TLSv1.2` or `TLSv1.3`.
-    pub version: String,
-    /// The cipher suite by its registered name.
-    pub cipher: String,
-    /// Whether an earlier session went on, so that no certificate was shown.
-    pub resumed: bool,
-    /// Who vouches for the server.
-    pub issuer: String,
-    /// Whom the certificate is for.
-    pub subject: String,
-    /// Unix seconds of the end of the certificate.
-    pub not_after: u64,
-}
-
 /// The record of one transfer.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -62,7 +46,7 @@ pub struct Trace {
     /// Host and port of the proxy that was used; never its credentials.
     pub proxy: Option<String>,
     /// Set when a handshake ended well.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<Facts>,
     started: Instant,
     /// When the last marked phase ended, and the next began. Never before `started`.
     marked: Instant,

@@ -8,23 +8,20 @@
 use crate::base::clock::Deadline;
 use crate::http::exchange::Exchange;
 use crate::http::exchange::Request;
+use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
-use crate::http::url::Scheme;
 use crate::net::Error;
 use crate::net::Limits;
-use crate::net::connect;
-use crate::net::connect::Race;
-use crate::net::resolve;
-use crate::net::resolve::Lookup;
+use crate::net::dial::Dial;
+use crate::net::dns::Names;
 use crate::net::stream::Connection;
 use crate::net::stream::Received;
 use crate::net::tls;
-use crate::sys::poll::Interest;
+use crate::net::trace;
+use crate::net::trace::Trace;
 use crate::sys::poll::PollSet;
-use std::io;
 use std::mem;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::rc::Rc;
 
 /// The names of the limits, as the user knows them.
 const CONNECT: &str = "CONNECT_TIMEOUT";
@@ -36,10 +33,8 @@ const RECORDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Where a transfer stands.
 enum Phase {
-    /// The name is being looked up.
-    Lookup(Lookup),
-    /// Sockets are connecting.
-    Race(Race),
+    /// The connection is being made.
+    Dial(Box<Dial>),
     /// Bytes travel, TLS handshake included.
     Talk(Connection),
     /// Nothing moves any more: it is done, or it failed.
@@ -64,13 +59,27 @@ pub struct Recording {
     pub response: Vec<u8>,
 }
 
+/// What a transfer needs to know.
+pub(super) struct Settings {
+    /// How long it may take.
+    pub limits: Limits,
+    /// Who knows addresses.
+    pub names: Rc<Names>,
+    /// There whenever the URL says https.
+    pub tls: Option<tls::Settings>,
+}
+
 /// A request and the connection it travels on.
 pub struct Transfer {
     request: Request,
     exchange: Exchange,
     phase: Phase,
     limits: Limits,
+    names: Rc<Names>,
     tls: Option<tls::Settings>,
+    /// The system's own roots were tried too.
+    has_tried_system: bool,
+    trace: Trace,
     deadline: Deadline,
     /// The connection served an earlier request.
     is_reused: bool,
@@ -80,15 +89,14 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// A transfer on `kept`, or on a connection that is still to be made. `tls` is there whenever
-    /// the URL says https.
+    /// A transfer on `kept`, or on a connection that is still to be made.
     pub(super) fn start(
         request: Request,
         kept: Option<Connection>,
-        limits: Limits,
-        tls: Option<tls::Settings>,
+        settings: Settings,
         is_recorded: bool,
     ) -> Result<Transfer, Error> {
+        let Settings { limits, names, tls } = settings;
         let exchange = Exchange::new(&request).map_err(|source| Error::Http {
             host: request.url.host.clone(),
             source,
@@ -99,14 +107,17 @@ impl Transfer {
             is_reused: kept.is_some(),
             phase: Phase::Over,
             limits,
+            names,
             tls,
+            has_tried_system: false,
+            trace: Trace::start(),
             deadline: Deadline::after(limits.connect, CONNECT),
             arrived: Vec::new(),
             recording: is_recorded.then(Recording::default),
         };
         match kept {
             Some(connection) => transfer.talk(connection),
-            None => transfer.look_up()?,
+            None => transfer.dial()?,
         }
         Ok(transfer)
     }
@@ -114,8 +125,7 @@ impl Transfer {
     /// Adds what it waits for.
     pub fn wait_for<'a, T: Copy>(&'a self, set: &mut PollSet<'a, T>, token: T) {
         match &self.phase {
-            Phase::Lookup(lookup) => set.add(lookup.fd(), Interest::Read, token),
-            Phase::Race(race) => race.wait_for(set, token),
+            Phase::Dial(dial) => dial.wait_for(set, token),
             Phase::Talk(connection) => {
                 let has_unsent = !self.exchange.unsent().is_empty();
                 set.add(connection.fd(), connection.interest(has_unsent), token);
@@ -127,7 +137,7 @@ impl Transfer {
     /// When to step at the latest, though nothing was ready.
     pub fn deadline(&self) -> Deadline {
         match &self.phase {
-            Phase::Race(race) => self.deadline.sooner(race.deadline()),
+            Phase::Dial(dial) => self.deadline.sooner(dial.deadline()),
             _ => self.deadline,
         }
     }
@@ -160,38 +170,37 @@ impl Transfer {
     fn advance(&mut self, body: &mut Vec<u8>) -> Result<Progress, Error> {
         loop {
             match mem::replace(&mut self.phase, Phase::Over) {
-                Phase::Lookup(lookup) => match lookup.try_answer() {
+                Phase::Dial(mut dial) => match dial.step(&mut self.trace)? {
                     None => {
-                        self.phase = Phase::Lookup(lookup);
+                        self.phase = Phase::Dial(dial);
                         return Ok(Progress::Waiting);
                     }
-                    Some(answer) => self.race(answer.map_err(|source| self.unknown(source))?),
-                },
-                Phase::Race(mut race) => match race.step() {
-                    connect::Outcome::Running => {
-                        self.phase = Phase::Race(race);
-                        return Ok(Progress::Waiting);
-                    }
-                    connect::Outcome::Won(socket) => {
-                        let connection = self.open(socket)?;
-                        self.talk(connection);
-                    }
-                    connect::Outcome::Lost(tried) => {
-                        return Err(Error::Connect {
-                            host: self.request.url.host.clone(),
-                            port: self.request.url.port,
-                            tried,
-                        });
-                    }
+                    Some(connection) => self.talk(connection),
                 },
                 Phase::Talk(connection) => match self.converse(connection, body) {
                     Ok(progress) => return Ok(progress),
                     Err(error) if self.may_start_again(&error) => self.start_again()?,
+                    Err(error) if self.may_trust_the_system(&error) => self.start_again()?,
                     Err(error) => return Err(error),
                 },
                 Phase::Over => return Ok(Progress::Done),
             }
         }
+    }
+
+    /// The fields after the body, once they are there.
+    pub fn trailers(&self) -> &Headers {
+        self.exchange.trailers()
+    }
+
+    /// Where the time went so far.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The roots that served: they may have become more.
+    pub(super) fn tls(&self) -> Option<&tls::Settings> {
+        self.tls.as_ref()
     }
 
     /// Whether the answer is whole.
@@ -212,28 +221,13 @@ impl Transfer {
         }
     }
 
-    fn look_up(&mut self) -> Result<(), Error> {
+    /// Begins to make a connection.
+    fn dial(&mut self) -> Result<(), Error> {
         self.deadline = Deadline::after(self.limits.connect, CONNECT);
-        let url = &self.request.url;
-        match resolve::start(&url.host, url.port) {
-            Ok(resolve::Started::Known(addresses)) => self.race(addresses),
-            Ok(resolve::Started::Asked(lookup)) => self.phase = Phase::Lookup(lookup),
-            Err(source) => return Err(self.unknown(source)),
-        }
+        let (url, tls) = (&self.request.url, self.tls.clone());
+        let dial = Dial::start(url, &self.names, tls, &mut self.trace)?;
+        self.phase = Phase::Dial(Box::new(dial));
         Ok(())
-    }
-
-    fn race(&mut self, addresses: Vec<SocketAddr>) {
-        self.phase = Phase::Race(Race::start(addresses));
-    }
-
-    fn open(&self, socket: TcpStream) -> Result<Connection, Error> {
-        let session = match (self.request.url.scheme, &self.tls) {
-            (Scheme::Https, Some(settings)) => tls::Session::new(settings, self.host()),
-            _ => return Ok(Connection::plain(socket)),
-        };
-        let session = session.map_err(|failure| self.broken(failure))?;
-        Ok(Connection::secure(socket, session))
     }
 
     fn talk(&mut self, connection: Connection) {
@@ -251,11 +245,13 @@ impl Transfer {
         body: &mut Vec<u8>,
     ) -> Result<Progress, Error> {
         let was_open = connection.is_open();
+        let had_begun = self.exchange.has_begun();
         let sending = self.send(&mut connection);
         let received = connection
             .receive(&mut self.arrived)
             .map_err(|failure| self.broken(failure))?;
         self.digest(body)?;
+        self.note(&connection, was_open, had_begun);
         if self.exchange.is_done() {
             self.phase = Phase::Talk(connection);
             return Ok(Progress::Done);
@@ -300,8 +296,20 @@ impl Transfer {
                 Deadline::after(self.limits.idle, IDLE)
             };
             if is_last {
+                self.trace.mark(trace::Phase::Request);
                 return Ok(());
             }
+        }
+    }
+
+    /// Writes down which phase ended in this step.
+    fn note(&mut self, connection: &Connection, was_open: bool, had_begun: bool) {
+        if !was_open && connection.is_open() {
+            self.trace.mark(trace::Phase::Tls);
+            self.trace.tls = connection.tls_facts();
+        }
+        if !had_begun && self.exchange.has_begun() {
+            self.trace.mark(trace::Phase::FirstByte);
         }
     }
 
@@ -330,6 +338,29 @@ impl Transfer {
         self.is_reused && is_cut && !self.exchange.has_begun()
     }
 
+    /// An issuer that we do not know may be one of the system's own, which are read only now.
+    fn may_trust_the_system(&mut self, error: &Error) -> bool {
+        let is_unknown = matches!(
+            error,
+            Error::Tls {
+                source: tls::Failure::UnknownIssuer { .. },
+                ..
+            }
+        );
+        if !is_unknown || mem::replace(&mut self.has_tried_system, true) {
+            return false;
+        }
+        let Some(more) = self
+            .tls
+            .as_ref()
+            .and_then(tls::Settings::with_system_bundle)
+        else {
+            return false;
+        };
+        self.tls = Some(more);
+        true
+    }
+
     fn start_again(&mut self) -> Result<(), Error> {
         self.is_reused = false;
         self.arrived.clear();
@@ -337,20 +368,13 @@ impl Transfer {
             *recording = Recording::default();
         }
         self.exchange = Exchange::new(&self.request).map_err(|source| self.peer(source))?;
-        self.look_up()
+        self.dial()
     }
 
     fn timeout(&self) -> Error {
         Error::Timeout {
             host: self.request.url.host.clone(),
             limit: self.deadline.limit(),
-        }
-    }
-
-    fn unknown(&self, source: io::Error) -> Error {
-        Error::Resolve {
-            host: self.request.url.host.clone(),
-            source,
         }
     }
 
@@ -361,15 +385,12 @@ impl Transfer {
         }
     }
 
-    /// The kernel's failure or TLS's, told apart by the type inside.
+    /// The kernel's failure or TLS's.
     fn broken(&self, failure: tls::Failure) -> Error {
         let host = self.request.url.host.clone();
-        match failure.downcast::<io::Error>() {
-            Ok(source) => Error::Broken {
-                host,
-                source: *source,
-            },
-            Err(source) => Error::Tls { host, source },
+        match failure {
+            tls::Failure::Io(source) => Error::Broken { host, source },
+            source => Error::Tls { host, source },
         }
     }
 }

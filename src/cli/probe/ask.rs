@@ -4,6 +4,8 @@
 //! useful then.
 
 use crate::base::clock::Deadline;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
@@ -68,10 +70,11 @@ impl Ask {
             signals,
             whole,
         } = self;
-        let mut trace = Trace::start();
+        let started = Trace::start();
         let mut transfer = match client.start(request) {
             Ok(transfer) => transfer,
             Err(error) => {
+                let mut trace = started;
                 trace.finish();
                 return Ok(Answer {
                     trace,
@@ -81,6 +84,9 @@ impl Ask {
                 });
             }
         };
+        for warning in client.take_warnings() {
+            Fault::new(Exit::Done, format!("warning: {warning}")).print();
+        }
         let mut body = Vec::new();
         let error = loop {
             let progress = transfer.step(&mut body);
@@ -98,11 +104,12 @@ impl Ask {
                 break Some(error);
             }
         };
+        let mut trace = transfer.trace().clone();
         trace.finish();
         Ok(Answer {
             trace,
             head: transfer.head().cloned(),
-            trailers: Headers::new(),
+            trailers: transfer.trailers().clone(),
             error,
         })
     }

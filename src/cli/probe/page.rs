@@ -10,8 +10,8 @@ use crate::base::text;
 use crate::cli::screen::Looks;
 use crate::http::head::ResponseHead;
 use crate::http::url::Url;
+use crate::net::tls::Facts;
 use crate::net::trace::Phase;
-use crate::net::trace::TlsFacts;
 use crate::net::trace::Trace;
 use crate::term::style::Style;
 use std::borrow::Cow;
@@ -114,7 +114,7 @@ fn way(trace: &Trace) -> Vec<String> {
     lines
 }
 
-fn certificate(facts: &TlsFacts, now: u64) -> String {
+fn certificate(facts: &Facts, now: u64) -> String {
     let (subject, issuer) = (&facts.subject, &facts.issuer);
     let date = date::rfc3339(facts.not_after);
     let date = date.split('T').next().unwrap_or_default();

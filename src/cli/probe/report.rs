@@ -8,8 +8,8 @@ use crate::http;
 use crate::http::head::Headers;
 use crate::http::url::Url;
 use crate::net::Error;
+use crate::net::tls::Facts;
 use crate::net::trace::Phase;
-use crate::net::trace::TlsFacts;
 use crate::net::trace::Trace;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
@@ -164,9 +164,9 @@ fn phases(trace: &Trace) -> Phases {
     all
 }
 
-fn tls(facts: &TlsFacts) -> Tls<'_> {
+fn tls(facts: &Facts) -> Tls<'_> {
     Tls {
-        version: &facts.version,
+        version: facts.version,
         cipher: &facts.cipher,
         resumed: facts.resumed,
         issuer: &facts.issuer,
@@ -260,8 +260,8 @@ mod tests {
                 error: None,
             },
         ];
-        answer.trace.tls = Some(TlsFacts {
-            version: "TLSv1.3".into(),
+        answer.trace.tls = Some(Facts {
+            version: "TLSv1.3",
             cipher: "TLS13_AES_128_GCM_SHA256".into(),
             resumed: false,
             issuer: "CN=root".into(),

@@ -162,7 +162,9 @@ impl Ask {
                     }
                 }
                 Ok(cut) if cut.is_truncated => {
-                    return self.connect(Race::start(vec![self.server]), cut);
+                    let mut race = Race::new();
+                    race.add(vec![self.server]);
+                    return self.connect(race, cut);
                 }
                 answer => return Some(answer),
             }
@@ -181,7 +183,7 @@ impl Ask {
                 Ok(stream) => return self.fetch(stream, cut),
                 Err(error) => error,
             },
-            connect::Outcome::Lost(tried) => match tried.into_iter().next() {
+            connect::Outcome::Spent => match race.take_failed().into_iter().next() {
                 Some((_, error)) => error,
                 None => io::ErrorKind::NotConnected.into(),
             },

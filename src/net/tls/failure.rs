@@ -86,16 +86,9 @@ impl Failure {
         })
     }
 
-    /// The kernel's failure, apart from those of TLS.
-    // What `Transfer` asks of a boxed error; a match on `Failure::Io` says the same.
-    pub fn downcast<E: error::Error + 'static>(
-        self,
-    ) -> Result<Box<E>, Box<dyn error::Error + Send + Sync>> {
-        let boxed: Box<dyn error::Error + Send + Sync> = match self {
-            Failure::Io(source) => source.into(),
-            other => other.into(),
-        };
-        boxed.downcast()
+    /// Whether a file that a setting names is to blame, not the other side.
+    pub fn is_setting(&self) -> bool {
+        matches!(self, Failure::Setting(_) | Failure::Identity(_))
     }
 }
 
@@ -243,13 +236,5 @@ mod tests {
             "the server refused: handshake failure",
             "",
         );
-    }
-
-    #[test]
-    fn the_kernel_s_failure_is_told_apart() {
-        let broken = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        let source = broken.downcast::<io::Error>().unwrap();
-        assert_eq!(source.kind(), io::ErrorKind::BrokenPipe);
-        assert!(Failure::NotTls.downcast::<io::Error>().is_err());
     }
 }

@@ -140,6 +140,11 @@ fn check_refused(result: Result<Facts, Failure>, expected: &str) {
     }
 }
 
+fn built_in() -> Settings {
+    let (settings, _) = Settings::trusting(&Trust::default()).unwrap();
+    settings
+}
+
 #[test]
 fn a_private_root_is_trusted_where_a_setting_names_it() {
     let facts = talk(&trusting("root.pem"), "localhost", showing(&["server.pem"])).unwrap();
@@ -191,7 +196,7 @@ fn the_next_connection_goes_on_with_the_session() {
 
 #[test]
 fn a_refused_certificate_is_named() {
-    let built_in = Settings::new().unwrap();
+    let built_in = built_in();
     check_refused(
         talk(&built_in, "localhost", showing(&["server.pem"])),
         "its certificate `CN=localhost` was issued by `CN=Test Root,O=Example\\, Inc.`, \
@@ -318,7 +323,7 @@ fn a_key_of_another_certificate_is_refused_at_once() {
 
 #[test]
 fn what_speaks_no_tls_or_goes_away_is_told_apart() {
-    let settings = Settings::new().unwrap();
+    let settings = built_in();
     let plain = talk_to(&settings, "localhost", |mut socket| {
         socket
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -354,7 +359,7 @@ fn names_of_the_library_become_words() {
 
 #[test]
 fn a_host_that_no_certificate_can_name_is_refused() {
-    let failure = Session::new(&Settings::new().unwrap(), "a b").map(|_| ());
+    let failure = Session::new(&built_in(), "a b").map(|_| ());
     let failure = failure.unwrap_err();
     assert_eq!(failure.to_string(), "`a b` is no name for TLS");
 }

@@ -141,8 +141,8 @@ fn the_head_of_an_answer_cannot_steer_the_terminal() {
 
 #[test]
 fn a_certificate_says_how_long_it_is_good() {
-    let facts = TlsFacts {
-        version: "TLSv1.2".into(),
+    let facts = Facts {
+        version: "TLSv1.2",
         cipher: "C".into(),
         resumed: true,
         issuer: "CN=root".into(),
