@@ -60,7 +60,7 @@ impl Sx {
         program: &Path,
         args: impl IntoIterator<Item = S>,
     ) -> Sx {
-        let mut command = Command::new(program);
+        let mut command = heeding_signals(program);
         command
             .args(args)
             .current_dir(place.path("work"))
@@ -148,8 +148,8 @@ impl Sx {
 
     /// Starts it as a shell does that has let a signal be ignored: `nohup`, say.
     pub fn ignoring(mut self, signal: &str) -> Sx {
-        let script = format!("trap '' {signal}; exec \"$@\"");
-        self.command = through(&["sh", "-c", &script, "sh"], &self.command);
+        let ignore = format!("--ignore-signal={signal}");
+        self.command = through(&["env", &ignore], &without_env(&self.command));
         self
     }
 
@@ -217,11 +217,44 @@ fn wait(mut child: Child) -> ExitStatus {
     child.wait().expect("a child of ours")
 }
 
+/// The program, with INT, TERM and HUP as they are for a person, also where the tests themselves
+/// were started in the background or by nohup: an ignored signal stays ignored over exec.
+fn heeding_signals(program: &Path) -> Command {
+    if !ignores_a_stop() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT,TERM,HUP").arg(program);
+    command
+}
+
+/// Whether this process ignores INT, TERM or HUP (`SigIgn` of proc(5); signal n is bit n-1).
+fn ignores_a_stop() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let stops = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let is_set = |mask: u64| stops.iter().any(|stop| mask >> (*stop as u32 - 1) & 1 == 1);
+    mask.is_some_and(is_set)
+}
+
+/// The command without the words of [`heeding_signals`].
+fn without_env(command: &Command) -> Command {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let skipped = if command.get_program() == "env" { 2 } else { 0 };
+    like(command, words.skip(skipped))
+}
+
 /// The same command as the last arguments of another one.
 fn through(words: &[&str], command: &Command) -> Command {
-    let mut other = Command::new(words[0]);
-    other.args(&words[1..]).arg(command.get_program());
-    other.args(command.get_args()).env_clear();
+    let inner = std::iter::once(command.get_program()).chain(command.get_args());
+    like(command, words.iter().map(OsStr::new).chain(inner))
+}
+
+/// Other words in the same folder and environment.
+fn like<'a>(command: &Command, mut words: impl Iterator<Item = &'a OsStr>) -> Command {
+    let mut other = Command::new(words.next().expect("a program"));
+    other.args(words).env_clear();
     for (name, value) in command.get_envs() {
         other.env(name, value.unwrap_or_default());
     }
