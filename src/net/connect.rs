@@ -1,8 +1,8 @@
 //! Connects to several addresses at once, the first that answers wins (RFC 8305 §5).
 //!
 //! Sockets are non-blocking while they connect and blocking again once they won. An address that
-//! fails starts the next at once; one that is silent leaves the next a head start of
-//! `STAGGER` less.
+//! fails starts the next at once; one that is silent holds the next
+//! up for `STAGGER`.
 
 use crate::base::clock;
 use crate::base::clock::Deadline;

@@ -5,10 +5,11 @@ use crate::http::exchange::Request;
 use crate::http::head::ResponseHead;
 use crate::net::Client;
 use crate::net::Error;
+use crate::net::Transfer;
 use crate::net::transfer::Progress;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
-use crate::sys::signals::Signal;
+use crate::sys::signals::STOPS;
 use crate::sys::signals::Signals;
 
 /// A whole answer.
@@ -48,19 +49,7 @@ pub fn drive(
                 bytes_max,
             });
         }
-        if whole.is_over() {
-            return Err(Error::Timeout {
-                host: transfer.host().to_string(),
-                limit: whole.limit(),
-            });
-        }
-        let mut set = PollSet::new();
-        transfer.wait_for(&mut set, Woken::Transfer);
-        set.add(signals.fd(), Interest::Read, Woken::Signal);
-        let woken = set.wait(transfer.deadline().sooner(whole).left());
-        if woken.map_err(Error::Wait)?.contains(&Woken::Signal) {
-            interrupted(signals)?;
-        }
+        wait(&transfer, signals, whole)?;
     }
     let head = transfer
         .head()
@@ -70,13 +59,26 @@ pub fn drive(
     Ok(Response { head, body })
 }
 
-/// An error if one of the signals that came means stop.
-fn interrupted(signals: &Signals) -> Result<(), Error> {
+/// Waits until something of `transfer` moved or its deadline is over. Fails if `whole` is over or
+/// a signal says stop.
+pub fn wait(transfer: &Transfer, signals: &Signals, whole: Deadline) -> Result<(), Error> {
+    if whole.is_over() {
+        return Err(Error::Timeout {
+            host: transfer.host().to_string(),
+            limit: whole.limit(),
+        });
+    }
+    let mut set = PollSet::new();
+    transfer.wait_for(&mut set, Woken::Transfer);
+    set.add(signals.fd(), Interest::Read, Woken::Signal);
+    let woken = set.wait(transfer.deadline().sooner(whole).left());
+    if !woken.map_err(Error::Wait)?.contains(&Woken::Signal) {
+        return Ok(());
+    }
     while let Some(signal) = signals.next() {
-        if matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP) {
-            return Err(Error::Interrupted {
-                signal: signal as i32,
-            });
+        if STOPS.contains(&signal) {
+            let signal = signal as i32;
+            return Err(Error::Interrupted { signal });
         }
     }
     Ok(())

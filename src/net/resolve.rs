@@ -1,4 +1,4 @@
-//! Names to addresses: literals and `localhost` at once, all else by the system's resolver.
+//! What needs no name server: literals and `localhost`, and the system's own resolver.
 //!
 //! getaddrinfo(3) blocks and takes no deadline, so it runs on a thread of its own that is left
 //! behind when the time is up; its answer wakes the poll through a socket pair.
@@ -24,22 +24,6 @@ const STACK_BYTES: usize = 256 * 1024;
 pub struct Lookup {
     answer: mpsc::Receiver<io::Result<Vec<SocketAddr>>>,
     woken: UnixStream,
-}
-
-/// Addresses at once, or a lookup to wait for.
-pub enum Started {
-    /// They are known without asking anyone.
-    Known(Vec<SocketAddr>),
-    /// They are being asked for.
-    Asked(Lookup),
-}
-
-/// Starts to find the addresses of `host`.
-pub fn start(host: &str, port: u16) -> io::Result<Started> {
-    match known(host, port) {
-        Some(addresses) => Ok(Started::Known(addresses)),
-        None => Ok(Started::Asked(ask(host, port)?)),
-    }
 }
 
 /// The addresses of literals and of `localhost`, for which nobody is asked.
@@ -101,9 +85,7 @@ mod tests {
 
     #[track_caller]
     fn check(host: &str, expected: &[&str]) {
-        let Started::Known(addresses) = start(host, 8).unwrap() else {
-            panic!("{host} was looked up");
-        };
+        let addresses = known(host, 8).expect("nobody need be asked");
         let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
         assert_eq!(addresses, expected, "{host}");
     }

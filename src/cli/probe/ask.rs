@@ -11,12 +11,9 @@ use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
 use crate::net::Client;
 use crate::net::Error;
-use crate::net::Transfer;
+use crate::net::drive::wait;
 use crate::net::trace::Trace;
 use crate::net::transfer::Progress;
-use crate::sys::poll::Interest;
-use crate::sys::poll::PollSet;
-use crate::sys::signals::Signal;
 use crate::sys::signals::Signals;
 use std::io;
 
@@ -50,13 +47,6 @@ pub enum Stop {
     Output(io::Error),
     /// The answer is to blame.
     Answer(Error),
-}
-
-/// What a wait was woken by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Woken {
-    Transfer,
-    Signal,
 }
 
 impl Ask {
@@ -113,28 +103,4 @@ impl Ask {
             error,
         })
     }
-}
-
-/// Waits until something moved. Fails if the time is up or a signal says stop.
-fn wait(transfer: &Transfer, signals: &Signals, whole: Deadline) -> Result<(), Error> {
-    if whole.is_over() {
-        return Err(Error::Timeout {
-            host: transfer.host().to_string(),
-            limit: whole.limit(),
-        });
-    }
-    let mut set = PollSet::new();
-    transfer.wait_for(&mut set, Woken::Transfer);
-    set.add(signals.fd(), Interest::Read, Woken::Signal);
-    let woken = set.wait(transfer.deadline().sooner(whole).left());
-    if !woken.map_err(Error::Wait)?.contains(&Woken::Signal) {
-        return Ok(());
-    }
-    while let Some(signal) = signals.next() {
-        if matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP) {
-            let signal = signal as i32;
-            return Err(Error::Interrupted { signal });
-        }
-    }
-    Ok(())
 }
