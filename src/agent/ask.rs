@@ -360,11 +360,14 @@ impl Retries {
             Failure::Auth(auth::Error::Transient { .. }) => None,
             _ => return None,
         };
-        let is_unreachable = matches!(
-            failure,
-            Failure::Net(net::Error::Connect { .. } | net::Error::Resolve { .. })
-                | Failure::Auth(_)
-        );
+        let is_unreachable = match failure {
+            Failure::Net(error) => matches!(
+                error.plain(),
+                net::Error::Connect { .. } | net::Error::Resolve { .. }
+            ),
+            Failure::Auth(_) => true,
+            _ => false,
+        };
         let tries_max = if is_unreachable && !agent.run.has_worked {
             FIRST_TRIES_MAX.min(agent.options.retries_max)
         } else {
@@ -382,14 +385,19 @@ impl Retries {
 
 /// Whether a network failure may be gone at the next try.
 fn is_passing(error: &net::Error) -> bool {
-    match error {
+    match error.plain() {
         net::Error::Connect { .. }
         | net::Error::Resolve { .. }
         | net::Error::Timeout { .. }
         | net::Error::Broken { .. } => true,
         // A cut answer may come whole the next time; what broke the format will break it again.
         net::Error::Http { source, .. } => matches!(source, http::Error::Truncated { .. }),
-        net::Error::Tls { .. }
+        // A proxy that could not reach the server, and not one that forbids it.
+        net::Error::Tunnel { source, .. } => source.is_passing(),
+        net::Error::Offline { .. }
+        | net::Error::ProxySetting(_)
+        | net::Error::Proxy { .. }
+        | net::Error::Tls { .. }
         | net::Error::TooLong { .. }
         | net::Error::Interrupted { .. }
         | net::Error::Wait(_) => false,

@@ -53,6 +53,8 @@ pub struct Desk {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Woken {
     Transfer,
+    /// A connection that no request is using.
+    Idle,
     Signal,
     Hands,
     Typed,
@@ -81,6 +83,7 @@ impl Desk {
         if let Some(transfer) = transfer {
             transfer.wait_for(&mut set, Woken::Transfer);
         }
+        self.client.wait_for(&mut set, Woken::Idle);
         if let Some(hands) = &self.hands {
             hands.watch(&mut set, Woken::Hands);
         }
@@ -89,8 +92,12 @@ impl Desk {
         {
             set.add(fd, Interest::Read, Woken::Typed);
         }
-        let left = deadline.sooner(self.deadline).left();
+        let idle = self.client.deadline();
+        let left = deadline.sooner(self.deadline).sooner(idle).left();
         let woken = set.wait(left).map_err(Failure::Wait)?;
+        if woken.contains(&Woken::Idle) || idle.is_over() {
+            self.client.step();
+        }
         if woken.contains(&Woken::Signal) {
             self.hear_signals();
         }

@@ -54,7 +54,7 @@ impl Failure {
             Failure::Provider(provider::Error::Overflow { .. }) => {
                 Some("begin a new session, or send less".to_string())
             }
-            Failure::Net(net::Error::Connect { .. } | net::Error::Resolve { .. }) => {
+            Failure::Net(net::Error::Connect { limit: None, .. } | net::Error::Resolve { .. }) => {
                 let key = provider.address_key();
                 Some(format!(
                     "the address comes from {key}; see `sx config --get {key}`"

@@ -192,6 +192,7 @@ impl Agent {
             let calls: Vec<ToolCall> = answer.calls().cloned().collect();
             self.remember(answer);
             if !calls.is_empty() {
+                self.warm();
                 let (results, ended) = match stop {
                     Some(Stop::Length | Stop::Filter) => self.leave_calls(&calls),
                     _ => self.run_calls(&calls),
@@ -217,6 +218,7 @@ impl Agent {
         if self.run.is_open {
             return Ok(());
         }
+        self.warm();
         let ready = self.hands_ready()?;
         if let Some(ready) = &ready {
             self.opening.cwd.clone_from(&ready.cwd);
@@ -237,6 +239,11 @@ impl Agent {
         }
         self.run.is_open = true;
         Ok(())
+    }
+
+    /// There will be a request: its connection is opened while something else is waited for.
+    pub fn warm(&mut self) {
+        self.desk.client.warm(self.provider.endpoint());
     }
 
     /// What the hands say of themselves; `None` where there are no tools.

@@ -25,7 +25,9 @@ use crate::hands::wire::WirePath;
 use crate::http::url::Url;
 use crate::net;
 use crate::net::dns::Overrides;
+use crate::net::proxy::Variables;
 use crate::net::roots::Trust;
+use crate::net::route::Scope;
 use crate::provider::Effort;
 use crate::provider::codex;
 use crate::provider::codex::Codex;
@@ -145,6 +147,7 @@ pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
     Ok(net::client::Options {
         limits: net::Limits {
             connect: settings.duration("CONNECT_TIMEOUT"),
+            tls: settings.duration("TLS_TIMEOUT"),
             first_byte: settings.duration("FIRST_BYTE_TIMEOUT"),
             idle: settings.duration("IDLE_TIMEOUT"),
         },
@@ -157,6 +160,11 @@ pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
         },
         overrides: overrides
             .map_err(|error| Fault::new(Exit::Settings, format!("RESOLVE: {error}")))?,
+        proxies: Variables::read(&|name| Some(settings.text(name).to_string())),
+        scope: match settings.flag("OFFLINE") {
+            true => Scope::Loopback,
+            false => Scope::Anywhere,
+        },
     })
 }
 

@@ -193,6 +193,7 @@ fn leave(agent: &mut Agent, failure: Failure) -> Exit {
 /// What the person types at the prompt, pasted lines together; `None` when they leave.
 fn read_prompt(agent: &mut Agent) -> Result<Option<String>, Failure> {
     catch_up(agent)?;
+    agent.warm();
     say("> ")?;
     let mut typed_ahead = waiting(agent);
     let mut prompt = Prompt::default();

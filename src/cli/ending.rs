@@ -78,11 +78,19 @@ pub fn exit_of_failure(failure: &Failure) -> Exit {
         Failure::Auth(auth::Error::Transient { .. }) => Exit::Provider,
         Failure::Auth(_) => Exit::Settings,
         Failure::Provider(error) => exit_of_refusal(error),
-        // A certificate file that cannot be used is a setting, not the network.
-        Failure::Net(net::Error::Tls { source, .. }) if source.is_setting() => Exit::Settings,
-        Failure::Net(_) | Failure::Cut(_) => Exit::Provider,
+        Failure::Net(error) => exit_of_net(error),
+        Failure::Cut(_) => Exit::Provider,
         Failure::Hands(hands::client::Error::Refused { .. }) => Exit::Settings,
         Failure::Hands(_) | Failure::Wait(_) => Exit::Fault,
+    }
+}
+
+/// What a setting forbids or breaks is no fault of the network.
+fn exit_of_net(error: &net::Error) -> Exit {
+    match error.plain() {
+        net::Error::Tls { source, .. } if source.is_setting() => Exit::Settings,
+        net::Error::Offline { .. } | net::Error::ProxySetting(_) => Exit::Settings,
+        _ => Exit::Provider,
     }
 }
 

@@ -51,7 +51,7 @@ impl Ground {
             user_dir: places.config_dir.clone(),
             project_root: config::project_root(&cwd),
             home: places.home.clone(),
-            environment: &variable,
+            environment: &setting_variable,
             overrides: &common.overrides,
         })
         .map_err(|error| Fault::new(Exit::Settings, error))?;
@@ -100,6 +100,22 @@ pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
+/// The environment's value for a setting. The names of proxies are as often written in lower case,
+/// and then these come first, as with curl. `HTTP_PROXY` does not count where `REQUEST_METHOD` is
+/// set: then we are a CGI program, and it is a header that a stranger sent (curl does the same).
+fn setting_variable(name: &str) -> Option<String> {
+    setting_of(name, &variable)
+}
+
+fn setting_of(name: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    if !name.ends_with("_PROXY") {
+        return variable(name);
+    }
+    let lower = variable(&name.to_ascii_lowercase()).filter(|value| !value.trim().is_empty());
+    let is_a_header = name == "HTTP_PROXY" && variable("REQUEST_METHOD").is_some();
+    lower.or_else(|| variable(name).filter(|_| !is_a_header))
+}
+
 /// The whole environment, for the processes that we start; it is cut down there.
 pub fn environment() -> Vec<(OsString, OsString)> {
     env::vars_os().collect()
@@ -130,4 +146,39 @@ fn working_directory(common: &Common) -> Result<PathBuf, Fault> {
     let path = path.canonicalize().map_err(not_there)?;
     env::set_current_dir(&path).map_err(not_there)?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, set: &[(&str, &str)], expected: Option<&str>) {
+        let found = setting_of(name, &|name| {
+            let found = set.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| value.to_string())
+        });
+        assert_eq!(found.as_deref(), expected, "{set:?}");
+    }
+
+    #[test]
+    fn proxies_have_two_names_and_the_lower_comes_first() {
+        let both = [("https_proxy", "a"), ("HTTPS_PROXY", "b")];
+        check("HTTPS_PROXY", &both, Some("a"));
+        check("HTTPS_PROXY", &both[1..], Some("b"));
+        check(
+            "NO_PROXY",
+            &[("no_proxy", " "), ("NO_PROXY", "x")],
+            Some("x"),
+        );
+        check("MODEL", &[("model", "x")], None);
+    }
+
+    #[test]
+    fn a_header_of_a_stranger_is_no_proxy() {
+        let cgi = ("REQUEST_METHOD", "GET");
+        check("HTTP_PROXY", &[cgi, ("HTTP_PROXY", "evil")], None);
+        check("HTTP_PROXY", &[cgi, ("http_proxy", "good")], Some("good"));
+        check("HTTPS_PROXY", &[cgi, ("HTTPS_PROXY", "good")], Some("good"));
+    }
 }

@@ -31,6 +31,7 @@ static PAGES: &[Page] = &[
     page("sandbox", include_str!("../manual/sandbox.md")),
     page("sessions", include_str!("../manual/sessions.md")),
     page("json", include_str!("../manual/json.md")),
+    page("network", include_str!("../manual/network.md")),
     page("probe", include_str!("../manual/probe.md")),
     page("exit", include_str!("../manual/exit.md")),
     page("containers", include_str!("../manual/containers.md")),

@@ -198,7 +198,8 @@ fn outlives(response: &[u8]) -> bool {
     let Ok(url) = Url::parse("http://127.0.0.1/") else {
         return false;
     };
-    let Ok(mut exchange) = Exchange::new(&exchange::Request::get(url)) else {
+    let Ok(mut exchange) = Exchange::new(&exchange::Request::get(url), exchange::Form::Origin)
+    else {
         return false;
     };
     let sent = exchange.unsent().len();

@@ -233,7 +233,14 @@ pub static KEYS: &[Key] = &[
         Kind::Duration,
         "10s",
         Harmless::Never,
-        "how long a connection may take to be made",
+        "how long a name and a connection may take together",
+    ),
+    key(
+        "TLS_TIMEOUT",
+        Kind::Duration,
+        "10s",
+        Harmless::Never,
+        "how long a TLS handshake may take",
     ),
     key(
         "FIRST_BYTE_TIMEOUT",
@@ -255,6 +262,29 @@ pub static KEYS: &[Key] = &[
         "",
         Harmless::Never,
         "host=ip[,ip...] ...: addresses that no name server is asked for",
+    ),
+    key(
+        "OFFLINE",
+        Kind::Flag,
+        "0",
+        Harmless::Only("1"),
+        "1 allows connections to this machine only, and asks no name server",
+    ),
+    secret(
+        "HTTPS_PROXY",
+        "the proxy for https addresses: http://[USER:PASSWORD@]HOST:PORT",
+    ),
+    secret("HTTP_PROXY", "the proxy for http addresses"),
+    secret(
+        "ALL_PROXY",
+        "the proxy for those that the two above say nothing of",
+    ),
+    key(
+        "NO_PROXY",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "hosts, .domains, addresses, ranges and ports to ask without a proxy",
     ),
     key(
         "CA_FILE",
@@ -331,10 +361,17 @@ const fn key(
         name,
         kind,
         default,
-        // No key of this build holds a secret itself: credentials are in files of their own.
         secret: false,
         harmless,
         help,
+    }
+}
+
+/// A text that may hold a password.
+const fn secret(name: &'static str, help: &'static str) -> Key {
+    Key {
+        secret: true,
+        ..key(name, Kind::Text, "", Harmless::Never, help)
     }
 }
 

@@ -15,6 +15,7 @@ use super::head::ResponseHead;
 use super::head::ResponseReader;
 use super::head::is_token;
 use super::url::Url;
+use crate::base::secret::Secret;
 
 /// A server may say "102, still at it" every few seconds for minutes, but not for ever.
 const INTERIM_HEADS_MAX: usize = 100;
@@ -77,6 +78,18 @@ impl fmt::Debug for Request {
     }
 }
 
+/// To whom a request is written.
+#[derive(Clone, Copy)]
+pub enum Form<'a> {
+    /// To the server itself: its path alone (RFC 9112 §3.2.1).
+    Origin,
+    /// To a proxy that passes it on: the whole address (§3.2.2).
+    Absolute {
+        /// The value of `Proxy-Authorization`, if the proxy wants one.
+        authorization: Option<&'a Secret>,
+    },
+}
+
 /// A request on its way out and its answer on the way in.
 pub struct Exchange {
     method: &'static str,
@@ -113,10 +126,10 @@ impl Exchange {
     ///
     /// Adds `Host`, `Accept-Encoding: identity` and the length. Fails on what would not be one
     /// request on the wire; the error names the field and never its value.
-    pub fn new(request: &Request) -> Result<Exchange, Error> {
+    pub fn new(request: &Request, form: Form<'_>) -> Result<Exchange, Error> {
         Ok(Exchange {
             method: request.method,
-            outgoing: encode(request)?,
+            outgoing: encode(request, form)?,
             sent: 0,
             state: State::Head(ResponseReader::default()),
             has_begun: false,
@@ -270,7 +283,7 @@ fn has_option(headers: &Headers, option: &str) -> bool {
     options.any(|found| found.eq_ignore_ascii_case(option))
 }
 
-fn encode(request: &Request) -> Result<Vec<u8>, Error> {
+fn encode(request: &Request, form: Form<'_>) -> Result<Vec<u8>, Error> {
     let Request {
         method,
         url,
@@ -278,13 +291,23 @@ fn encode(request: &Request) -> Result<Vec<u8>, Error> {
         body,
     } = request;
     check_request(request)?;
-    let mut text = format!("{method} {} HTTP/1.1\r\n", url.target);
+    let mut text = match form {
+        Form::Origin => format!("{method} {} HTTP/1.1\r\n", url.target),
+        Form::Absolute { .. } => format!("{method} {url} HTTP/1.1\r\n"),
+    };
     // First, as RFC 9110 §7.2 wants it.
     if headers.first("host").is_none() {
         push_field(&mut text, "Host", &url.authority());
     }
     for (name, value) in headers.iter() {
         push_field(&mut text, name, value);
+    }
+    if let Form::Absolute {
+        authorization: Some(authorization),
+    } = form
+        && headers.first("proxy-authorization").is_none()
+    {
+        push_field(&mut text, "Proxy-Authorization", authorization.expose());
     }
     if headers.first("accept-encoding").is_none() {
         push_field(&mut text, "Accept-Encoding", "identity");

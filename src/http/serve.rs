@@ -117,6 +117,7 @@ fn head(status: u16, headers: &[(&str, &str)], framing: Option<(&str, &str)>) ->
 mod tests {
     use super::*;
     use crate::http::exchange::Exchange;
+    use crate::http::exchange::Form;
     use crate::http::exchange::Request;
     use crate::http::url::Url;
 
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_request_of_ours_is_read_back() {
-        let exchange = Exchange::new(&request()).unwrap();
+        let exchange = Exchange::new(&request(), Form::Origin).unwrap();
         let sent = exchange.unsent();
         let head_bytes = sent.len() - 4;
         for cut in 0..head_bytes {
@@ -190,7 +191,7 @@ mod tests {
     fn our_client_understands_our_server() {
         #[track_caller]
         fn check(answer: &[u8], status: u16, expected: &str) {
-            let mut exchange = Exchange::new(&request()).unwrap();
+            let mut exchange = Exchange::new(&request(), Form::Origin).unwrap();
             exchange.mark_sent(exchange.unsent().len());
             let mut body = Vec::new();
             assert_eq!(exchange.feed(answer, &mut body), Ok(answer.len()));

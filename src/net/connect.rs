@@ -149,6 +149,14 @@ impl Race {
         Outcome::Running
     }
 
+    /// The time is up: every address without an answer has failed.
+    pub fn give_up(&mut self) {
+        for runner in mem::take(&mut self.running) {
+            self.note(runner.address, runner.since, io::ErrorKind::TimedOut.into());
+        }
+        self.waiting.clear();
+    }
+
     /// What became of every address that was started. Call it when the race is over.
     pub fn attempts(&mut self) -> Vec<Attempt> {
         mem::take(&mut self.over)

@@ -1,58 +1,54 @@
-//! Makes a connection: the name, the race to its addresses, the TLS session on top.
+//! Connects a socket: the name, and the race to its addresses.
 //!
 //! A state machine that its driver waits for. Addresses of one family are raced while the other is
-//! still being asked for. What it did is written into the [`Trace`]. It goes through no proxy yet.
+//! still being asked for. What it did is written into the [`Trace`]. What is spoken over the
+//! socket is [`super::opening`]'s.
 
 use crate::base::clock::Deadline;
-use crate::http::url::Scheme;
-use crate::http::url::Url;
 use crate::net::Error;
 use crate::net::connect::Outcome;
 use crate::net::connect::Race;
-use crate::net::dns::Names;
-use crate::net::dns::Started;
+use crate::net::dns;
+use crate::net::dns::Resolution;
 use crate::net::dns::Step;
-use crate::net::dns::order::Resolution;
-use crate::net::stream::Connection;
-use crate::net::tls;
+use crate::net::route::Reach;
+use crate::net::route::Scope;
 use crate::net::trace::Phase;
 use crate::net::trace::Trace;
 use crate::sys::poll::PollSet;
+use std::net::SocketAddr;
 use std::net::TcpStream;
 
-/// A connection that is being made.
+/// A socket that is being connected.
 pub struct Dial {
     host: String,
     port: u16,
-    /// There whenever the URL says https.
-    tls: Option<tls::Settings>,
+    scope: Scope,
     /// There while addresses may still come.
     resolution: Option<Resolution>,
     race: Race,
 }
 
 impl Dial {
-    /// Starts with the name of `url`.
-    pub fn start(
-        url: &Url,
-        names: &Names,
-        tls: Option<tls::Settings>,
-        trace: &mut Trace,
-    ) -> Result<Dial, Error> {
+    /// Starts with the name.
+    pub fn start(host: &str, port: u16, reach: &Reach, trace: &mut Trace) -> Result<Dial, Error> {
         let mut dial = Dial {
-            host: url.host.clone(),
-            port: url.port,
-            tls: tls.filter(|_| url.scheme == Scheme::Https),
+            host: host.to_string(),
+            port,
+            scope: reach.scope,
             resolution: None,
             race: Race::new(),
         };
-        match names.start(&url.host, url.port) {
-            Ok(Started::Known(addresses)) => {
-                trace.mark(Phase::Resolve);
-                dial.race.add(addresses);
-            }
-            Ok(Started::Asked(resolution)) => dial.resolution = Some(resolution),
-            Err(error) => return Err(dial.unknown(error)),
+        let known = reach.names.known(host, port);
+        if !known.is_empty() {
+            trace.mark(Phase::Resolve);
+            dial.add(known)?;
+        } else if reach.scope == Scope::Loopback {
+            // To ask a name server would be to go out.
+            return Err(dial.out_of_reach());
+        } else {
+            let asked = reach.names.ask(host, port);
+            dial.resolution = Some(asked.map_err(|error| dial.unknown(error))?);
         }
         Ok(dial)
     }
@@ -74,8 +70,8 @@ impl Dial {
         }
     }
 
-    /// Moves what can be moved now; a connection as soon as there is one.
-    pub fn step(&mut self, trace: &mut Trace) -> Result<Option<Connection>, Error> {
+    /// Moves what can be moved now; a connected socket as soon as there is one.
+    pub fn step(&mut self, trace: &mut Trace) -> Result<Option<TcpStream>, Error> {
         self.resolve(trace)?;
         let outcome = self.race.step();
         if let Outcome::Running = outcome {
@@ -87,13 +83,25 @@ impl Dial {
         trace.addresses.extend(self.race.attempts());
         trace.mark(Phase::Connect);
         match outcome {
-            Outcome::Won(socket) => self.open(socket).map(Some),
-            Outcome::Running | Outcome::Spent => Err(Error::Connect {
-                host: self.host.clone(),
-                port: self.port,
-                tried: self.race.take_failed(),
-            }),
+            Outcome::Won(socket) => Ok(Some(socket)),
+            Outcome::Running | Outcome::Spent => Err(self.refused(None)),
         }
+    }
+
+    /// Why there is no connection when `limit` is over: what the name servers said, or did not, and
+    /// what became of every address.
+    pub fn give_up(&mut self, limit: &'static str, trace: &mut Trace) -> Error {
+        let unknown = self.resolution.take().and_then(Resolution::give_up);
+        if let Some(error) = unknown
+            && self.race.is_empty()
+        {
+            trace.mark(Phase::Resolve);
+            return self.unknown(error);
+        }
+        self.race.give_up();
+        trace.addresses.extend(self.race.attempts());
+        trace.mark(Phase::Connect);
+        self.refused(Some(limit))
     }
 
     /// Hands the addresses that came to the race. A name without any is an error only if nothing
@@ -105,10 +113,10 @@ impl Dial {
         let is_first = self.race.is_empty();
         match resolution.step() {
             Step::Waiting => return Ok(()),
-            Step::Partly(addresses) => self.race.add(addresses),
+            Step::Partly(addresses) => self.add(addresses)?,
             Step::Found(addresses) => {
-                self.race.add(addresses);
                 self.resolution = None;
+                self.add(addresses)?;
             }
             Step::Failed(error) => {
                 self.resolution = None;
@@ -124,19 +132,32 @@ impl Dial {
         Ok(())
     }
 
-    fn open(&self, socket: TcpStream) -> Result<Connection, Error> {
-        let Some(settings) = &self.tls else {
-            return Ok(Connection::plain(socket));
-        };
-        let session = tls::Session::new(settings, &self.host);
-        let session = session.map_err(|source| Error::Tls {
-            host: self.host.clone(),
-            source,
-        })?;
-        Ok(Connection::secure(socket, session))
+    /// More addresses for the race, those that may be connected to.
+    fn add(&mut self, mut addresses: Vec<SocketAddr>) -> Result<(), Error> {
+        addresses.retain(|address| self.scope.allows(address));
+        if addresses.is_empty() && self.race.is_empty() {
+            return Err(self.out_of_reach());
+        }
+        self.race.add(addresses);
+        Ok(())
     }
 
-    fn unknown(&self, error: crate::net::dns::Error) -> Error {
+    fn refused(&mut self, limit: Option<&'static str>) -> Error {
+        Error::Connect {
+            host: self.host.clone(),
+            port: self.port,
+            tried: self.race.take_failed(),
+            limit,
+        }
+    }
+
+    fn out_of_reach(&self) -> Error {
+        Error::Offline {
+            host: self.host.clone(),
+        }
+    }
+
+    fn unknown(&self, error: dns::Error) -> Error {
         Error::Resolve {
             host: self.host.clone(),
             source: error.into(),

@@ -1,6 +1,8 @@
 //! What goes wrong on the way to a server and back, each with the host it happened to.
 
 use crate::http;
+use crate::net::proxy;
+use crate::net::proxy::tunnel;
 use crate::net::tls;
 use std::error;
 use std::fmt;
@@ -25,6 +27,31 @@ pub enum Error {
         port: u16,
         /// Every address that was tried, and why it failed.
         tried: Vec<(SocketAddr, io::Error)>,
+        /// The setting that ran out while some had not answered; none if all of them failed.
+        limit: Option<&'static str>,
+    },
+    /// The connection would leave this machine, and `OFFLINE` says that none may.
+    Offline {
+        /// The name.
+        host: String,
+    },
+    /// A variable names a proxy that cannot be used.
+    ProxySetting(proxy::Error),
+    /// Something befell the connection with the proxy, not the one with the server.
+    Proxy {
+        /// The variable that named it.
+        variable: &'static str,
+        /// What befell it.
+        source: Box<Error>,
+    },
+    /// The proxy opens no way to the server.
+    Tunnel {
+        /// The server's name.
+        host: String,
+        /// Where the proxy is.
+        proxy: String,
+        /// What it said.
+        source: tunnel::Error,
     },
     /// The TLS handshake or a TLS record failed.
     Tls {
@@ -71,12 +98,38 @@ pub enum Error {
 }
 
 impl Error {
+    /// What happened, whoever's connection it happened to.
+    pub fn plain(&self) -> &Error {
+        match self {
+            Error::Proxy { source, .. } => source.plain(),
+            error => error,
+        }
+    }
+
     /// What a person can do about it, where the network knows.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Error::Timeout { limit, .. } => Some(format!(
+            Error::Timeout { limit, .. }
+            | Error::Connect {
+                limit: Some(limit), ..
+            } => Some(format!(
                 "give it longer with `-e {limit}=…`, a number with s, m or ms"
             )),
+            Error::Offline { .. } => {
+                Some("OFFLINE allows connections to this machine only".to_string())
+            }
+            Error::ProxySetting(error) => Some(format!(
+                "correct {}, or list the host in NO_PROXY to ask it directly",
+                error.variable
+            )),
+            Error::Proxy { variable, source } => {
+                let first = format!("the proxy comes from {variable}");
+                Some(match source.hint() {
+                    Some(hint) => format!("{first}; {hint}"),
+                    None => first,
+                })
+            }
+            Error::Tunnel { source, .. } => source.hint().map(str::to_string),
             Error::Tls { source, .. } => source.hint().map(|hint| hint.to_string()),
             _ => None,
         }
@@ -89,14 +142,30 @@ impl fmt::Display for Error {
             Error::Resolve { host, source } => {
                 write!(f, "no address for {host}: {source}")
             }
-            Error::Connect { host, port, tried } => {
+            Error::Connect {
+                host,
+                port,
+                tried,
+                limit,
+            } => {
                 write!(f, "cannot connect to {host}:{port}")?;
+                if let Some(limit) = limit {
+                    write!(f, " within {limit}")?;
+                }
                 for (index, (address, source)) in tried.iter().enumerate() {
                     let before = if index == 0 { ": " } else { ", " };
                     write!(f, "{before}{}: {}", address.ip(), plain(source))?;
                 }
                 Ok(())
             }
+            Error::Offline { host } => write!(f, "{host} is not on this machine"),
+            Error::ProxySetting(source) => source.fmt(f),
+            Error::Proxy { source, .. } => source.fmt(f),
+            Error::Tunnel {
+                host,
+                proxy,
+                source,
+            } => write!(f, "the proxy {proxy} opens no way to {host}: {source}"),
             Error::Tls { host, source } => write!(f, "no secure connection to {host}: {source}"),
             Error::Timeout { host, limit } => write!(f, "{host} took longer than {limit} allows"),
             Error::Broken { host, source } => {
@@ -119,6 +188,9 @@ impl error::Error for Error {
                 Some(source)
             }
             Error::Tls { source, .. } => Some(source),
+            Error::ProxySetting(source) => Some(source),
+            Error::Proxy { source, .. } => Some(source),
+            Error::Tunnel { source, .. } => Some(source),
             Error::Http { source, .. } => Some(source),
             _ => None,
         }
@@ -143,17 +215,48 @@ mod tests {
     #[test]
     fn every_address_that_was_tried_is_named() {
         let refused = || io::Error::from_raw_os_error(111);
-        let error = Error::Connect {
+        let error = |limit| Error::Connect {
             host: "h".into(),
             port: 80,
             tried: vec![
                 ("127.0.0.1:80".parse().unwrap(), refused()),
                 ("[::1]:80".parse().unwrap(), refused()),
             ],
+            limit,
         };
         assert_eq!(
-            error.to_string(),
+            error(None).to_string(),
             "cannot connect to h:80: 127.0.0.1: connection refused, ::1: connection refused"
         );
+        assert_eq!(
+            error(Some("CONNECT_TIMEOUT")).to_string(),
+            "cannot connect to h:80 within CONNECT_TIMEOUT: 127.0.0.1: connection refused, \
+             ::1: connection refused"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_the_proxy_names_its_variable_and_both_hints() {
+        let source = tunnel::Error::Refused {
+            status: 407,
+            words: "who are you".into(),
+        };
+        let error = Error::Proxy {
+            variable: "HTTPS_PROXY",
+            source: Box::new(Error::Tunnel {
+                host: "h".into(),
+                proxy: "http://p:1".into(),
+                source,
+            }),
+        };
+        let expected =
+            "the proxy http://p:1 opens no way to h: it refused with status 407: who are you";
+        assert_eq!(error.to_string(), expected);
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.starts_with("the proxy comes from HTTPS_PROXY; "),
+            "{hint}"
+        );
+        assert!(hint.contains("NAME:PASSWORD@"), "{hint}");
     }
 }

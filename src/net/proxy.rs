@@ -1,10 +1,9 @@
-//! Which proxy a request goes through, by the variables that all programs share. Nothing is opened.
+//! Which proxy a request goes through, by the settings that all programs share. Nothing is opened.
 //!
-//! For an https address the first of `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` that is
-//! set and not empty counts; for an http one it is the same with `http` for `https`. `HTTP_PROXY`
-//! does not count where `REQUEST_METHOD` is set: then we are a CGI program, and the variable is a
-//! header that a stranger sent (curl does the same). What `no_proxy`, else `NO_PROXY`, lists is
-//! asked directly; see [`bypass`]. Loopback is no exception, as with curl.
+//! For an https address `HTTPS_PROXY` counts, for an http one `HTTP_PROXY`, and where that is not
+//! set `ALL_PROXY`. What `NO_PROXY` lists is asked directly; see [`bypass`]. Loopback is no
+//! exception, as with curl. That each has a lower-case twin in the environment, which comes first,
+//! is the reader's of the environment to know.
 //!
 //! The proxy's port is that of its scheme where none is given, 80 or 443. Left out: SOCKS, proxy
 //! scripts, and every way to authenticate but Basic.
@@ -21,7 +20,8 @@ use std::fmt;
 pub mod bypass;
 pub mod tunnel;
 
-/// What of the environment counts.
+/// What is set. Nothing set is a direct connection to everyone.
+#[derive(Default)]
 pub struct Variables {
     /// For https addresses.
     pub https_proxy: Option<Variable>,
@@ -35,33 +35,26 @@ pub struct Variables {
 
 /// One that is set. It may hold a password, so it cannot be printed.
 pub struct Variable {
-    /// Its name as it is spelled.
+    /// Its name.
     pub name: &'static str,
     /// Its value, not empty.
     pub value: Secret,
 }
 
 impl Variables {
-    /// Takes them from wherever `look_up` finds a name, lower case first. A variable that is empty
-    /// counts as not set.
+    /// Takes them from wherever `look_up` finds a name. One that is blank counts as not set.
     pub fn read(look_up: &dyn Fn(&str) -> Option<String>) -> Variables {
-        let first = |names: &[&'static str]| {
-            names.iter().find_map(|name| {
-                let value = look_up(name).filter(|value| !value.trim().is_empty())?;
-                let value = Secret::new(value.trim());
-                Some(Variable { name, value })
-            })
-        };
-        let is_cgi = look_up("REQUEST_METHOD").is_some();
-        let http_names: &[_] = match is_cgi {
-            true => &["http_proxy"],
-            false => &["http_proxy", "HTTP_PROXY"],
+        let variable = |name: &'static str| {
+            let value = look_up(name)?;
+            let value = Some(value.trim()).filter(|value| !value.is_empty())?;
+            let value = Secret::new(value);
+            Some(Variable { name, value })
         };
         Variables {
-            https_proxy: first(&["https_proxy", "HTTPS_PROXY"]),
-            http_proxy: first(http_names),
-            all_proxy: first(&["all_proxy", "ALL_PROXY"]),
-            no_proxy: first(&["no_proxy", "NO_PROXY"]),
+            https_proxy: variable("HTTPS_PROXY"),
+            http_proxy: variable("HTTP_PROXY"),
+            all_proxy: variable("ALL_PROXY"),
+            no_proxy: variable("NO_PROXY"),
         }
     }
 }
@@ -81,15 +74,20 @@ pub struct Proxy {
     pub variable: &'static str,
 }
 
+impl Proxy {
+    /// Host and port.
+    pub fn authority(&self) -> String {
+        let Proxy { host, port, .. } = self;
+        match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        }
+    }
+}
+
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Proxy {
-            scheme, host, port, ..
-        } = self;
-        match host.contains(':') {
-            true => write!(f, "{scheme}://[{host}]:{port}"),
-            false => write!(f, "{scheme}://{host}:{port}"),
-        }
+        write!(f, "{}://{}", self.scheme, self.authority())
     }
 }
 
@@ -256,50 +254,28 @@ mod tests {
     #[test]
     fn the_variables_count_in_one_order() {
         let all = [
-            ("https_proxy", "a"),
             ("HTTPS_PROXY", "b"),
-            ("http_proxy", "c"),
             ("HTTP_PROXY", "d"),
-            ("all_proxy", "e"),
             ("ALL_PROXY", "f"),
         ];
-        check("https://h/", &all, "http://a:80 - https_proxy");
-        check("https://h/", &all[1..], "http://b:80 - HTTPS_PROXY");
-        check("https://h/", &all[2..], "http://e:80 - all_proxy");
-        check("https://h/", &all[5..], "http://f:80 - ALL_PROXY");
-        check("http://h/", &all, "http://c:80 - http_proxy");
-        check("http://h/", &all[3..], "http://d:80 - HTTP_PROXY");
-        check("http://h/", &all[4..], "http://e:80 - all_proxy");
-        check("http://h/", &all[..2], "direct");
+        check("https://h/", &all, "http://b:80 - HTTPS_PROXY");
+        check("https://h/", &all[1..], "http://f:80 - ALL_PROXY");
+        check("http://h/", &all, "http://d:80 - HTTP_PROXY");
+        check("http://h/", &all[2..], "http://f:80 - ALL_PROXY");
+        check("http://h/", &all[..1], "direct");
         check("https://h/", &[], "direct");
     }
 
     #[test]
     fn an_empty_variable_is_not_set() {
-        let set = [
-            ("https_proxy", " "),
-            ("HTTPS_PROXY", ""),
-            ("ALL_PROXY", "p"),
-        ];
+        let set = [("HTTPS_PROXY", " "), ("ALL_PROXY", "p")];
         check("https://h/", &set, "http://p:80 - ALL_PROXY");
-        check("https://h/", &set[..2], "direct");
-    }
-
-    #[test]
-    fn a_header_of_a_stranger_is_no_proxy() {
-        let set = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "evil")];
-        check("http://h/", &set, "direct");
-        let set = [("REQUEST_METHOD", "GET"), ("http_proxy", "good")];
-        check("http://h/", &set, "http://good:80 - http_proxy");
+        check("https://h/", &set[..1], "direct");
     }
 
     #[test]
     fn listed_hosts_are_asked_directly() {
-        let set = [
-            ("ALL_PROXY", "p:3128"),
-            ("no_proxy", "h"),
-            ("NO_PROXY", "i"),
-        ];
+        let set = [("ALL_PROXY", "p:3128"), ("NO_PROXY", "h")];
         check("https://h/", &set, "direct");
         check("https://i/", &set, "http://p:3128 - ALL_PROXY");
         check("http://127.0.0.1/", &set, "http://p:3128 - ALL_PROXY");

@@ -10,7 +10,9 @@ use crate::net::client::Options;
 use crate::net::dns::Overrides;
 use crate::net::drive::Response;
 use crate::net::drive::drive;
+use crate::net::proxy::Variables;
 use crate::net::roots::Trust;
+use crate::net::route::Scope;
 use crate::sys::signals::Signals;
 use std::io::Read;
 use std::io::Write;
@@ -20,15 +22,15 @@ use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 const AT_ONCE: Duration = Duration::ZERO;
 
 /// What the server does with one connection: for every entry it reads a request and says this.
-type Script = Vec<&'static [u8]>;
+pub(super) type Script = Vec<&'static [u8]>;
 
 /// Serves one connection after the other; each is closed at the end of its script. Returns the
 /// requests that came.
-fn serve(scripts: Vec<Script>) -> (Url, JoinHandle<Vec<String>>) {
+pub(super) fn serve(scripts: Vec<Script>) -> (Url, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -61,23 +63,30 @@ fn read_request(stream: &mut TcpStream) -> String {
     text
 }
 
-fn limits(wait: Duration) -> Limits {
+pub(super) fn limits(wait: Duration) -> Limits {
     Limits {
         connect: wait,
+        tls: wait,
         first_byte: wait,
         idle: wait,
     }
 }
 
-fn client(limits: Limits) -> Client {
-    Client::new(Options {
+pub(super) fn options(limits: Limits) -> Options {
+    Options {
         limits,
         trust: Trust::default(),
         overrides: Overrides::default(),
-    })
+        proxies: Variables::default(),
+        scope: Scope::Anywhere,
+    }
 }
 
-fn ask(client: &mut Client, request: Request) -> Result<Response, Error> {
+fn client(limits: Limits) -> Client {
+    Client::new(options(limits))
+}
+
+pub(super) fn ask(client: &mut Client, request: Request) -> Result<Response, Error> {
     let signals = Signals::take(&[]).unwrap();
     let whole = Deadline::after(LONG, "TEST");
     drive(client, request, &signals, whole, 1 << 20)
@@ -152,7 +161,10 @@ fn check_silent(limits: Limits, expected: &str) {
     let url = Url::parse(&format!("http://{address}/")).unwrap();
     let error = ask(&mut client(limits), Request::get(url)).unwrap_err();
     match error {
-        Error::Timeout { limit, .. } => assert_eq!(limit, expected),
+        Error::Timeout { limit, .. }
+        | Error::Connect {
+            limit: Some(limit), ..
+        } => assert_eq!(limit, expected),
         other => panic!("{other}"),
     }
 }

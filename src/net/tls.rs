@@ -9,7 +9,6 @@ use crate::net::certificate::Certificate;
 use crate::net::roots;
 use crate::net::roots::Trust;
 use crate::net::stream::Received;
-use crate::net::stream::Socket;
 use rustls::CertificateError;
 use rustls::ClientConfig;
 use rustls::ClientConnection;
@@ -184,7 +183,7 @@ impl Session {
     }
 
     /// Writes records until the socket is full or there are none.
-    pub fn flush(&mut self, socket: &mut Socket<'_>) -> Result<(), Failure> {
+    pub fn flush(&mut self, socket: &mut dyn Write) -> Result<(), Failure> {
         while self.tls.wants_write() {
             match self.tls.write_tls(socket) {
                 Ok(_) => {}
@@ -197,9 +196,9 @@ impl Session {
 
     /// Reads once from the socket and appends what it decrypts. rustls is drained whole each time,
     /// since plain bytes that it holds wake no poll.
-    pub fn receive(
+    pub fn receive<S: Read + Write>(
         &mut self,
-        socket: &mut Socket<'_>,
+        socket: &mut S,
         plain: &mut Vec<u8>,
     ) -> Result<Received, Failure> {
         let read = match self.tls.read_tls(socket) {

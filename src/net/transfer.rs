@@ -1,19 +1,22 @@
-//! One request on its way: looked up, connected, sent, answered, each with its deadline.
+//! One request on its way: connection opened, request sent, answer read, each with its deadline.
 //!
 //! A [`Transfer`] is moved by its driver: wait for its descriptors and its deadline, then `step`.
-//! It never waits itself. A connection that was kept from an earlier request and turns out to be
-//! dead before a byte of the answer came is replaced once by a fresh one (RFC 9110 §9.2.2 allows
-//! no more than that for a POST: the server closed before it read). It follows no redirect.
+//! It never waits itself. A connection that was there before the request and turns out to be dead
+//! before a byte of the answer came is replaced once by a fresh one (RFC 9110 §9.2.2 allows no
+//! more than that for a POST: the server closed before it read). It follows no redirect.
 
 use crate::base::clock::Deadline;
 use crate::http::exchange::Exchange;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
+use crate::http::url::Url;
 use crate::net::Error;
 use crate::net::Limits;
-use crate::net::dial::Dial;
-use crate::net::dns::Names;
+use crate::net::opening::Opening;
+use crate::net::opening::broken;
+use crate::net::route::Reach;
+use crate::net::route::Route;
 use crate::net::stream::Connection;
 use crate::net::stream::Received;
 use crate::net::tls;
@@ -24,7 +27,6 @@ use std::mem;
 use std::rc::Rc;
 
 /// The names of the limits, as the user knows them.
-const CONNECT: &str = "CONNECT_TIMEOUT";
 const FIRST_BYTE: &str = "FIRST_BYTE_TIMEOUT";
 const IDLE: &str = "IDLE_TIMEOUT";
 
@@ -33,9 +35,9 @@ const RECORDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Where a transfer stands.
 enum Phase {
-    /// The connection is being made.
-    Dial(Box<Dial>),
-    /// Bytes travel, TLS handshake included.
+    /// The connection is being opened.
+    Open(Box<Opening>),
+    /// The bytes of the exchange travel.
     Talk(Connection),
     /// Nothing moves any more: it is done, or it failed.
     Over,
@@ -59,13 +61,21 @@ pub struct Recording {
     pub response: Vec<u8>,
 }
 
-/// What a transfer needs to know.
+/// What a transfer begins with.
+pub(super) enum Start {
+    /// A connection that was there before.
+    Open(Connection),
+    /// One that is still being opened.
+    Opening(Box<Opening>),
+}
+
+/// What a transfer needs if it must open a connection itself.
 pub(super) struct Settings {
-    /// How long it may take.
-    pub limits: Limits,
-    /// Who knows addresses.
-    pub names: Rc<Names>,
-    /// There whenever the URL says https.
+    /// What every connection of the run goes by.
+    pub reach: Rc<Reach>,
+    /// The way to the server.
+    pub route: Route,
+    /// There whenever the route needs it.
     pub tls: Option<tls::Settings>,
 }
 
@@ -74,14 +84,11 @@ pub struct Transfer {
     request: Request,
     exchange: Exchange,
     phase: Phase,
-    limits: Limits,
-    names: Rc<Names>,
-    tls: Option<tls::Settings>,
-    /// The system's own roots were tried too.
-    has_tried_system: bool,
+    settings: Settings,
+    /// Kept up to date from the end of the opening on.
     trace: Trace,
     deadline: Deadline,
-    /// The connection served an earlier request.
+    /// The connection was there before the request.
     is_reused: bool,
     /// Bytes from the socket that the exchange has not seen; empty between steps.
     arrived: Vec<u8>,
@@ -89,43 +96,39 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// A transfer on `kept`, or on a connection that is still to be made.
+    /// A transfer that begins with `start`.
     pub(super) fn start(
         request: Request,
-        kept: Option<Connection>,
+        start: Start,
         settings: Settings,
         is_recorded: bool,
     ) -> Result<Transfer, Error> {
-        let Settings { limits, names, tls } = settings;
-        let exchange = Exchange::new(&request).map_err(|source| Error::Http {
+        let exchange = Exchange::new(&request, settings.route.form());
+        let exchange = exchange.map_err(|source| Error::Http {
             host: request.url.host.clone(),
             source,
         })?;
-        let mut transfer = Transfer {
+        let (phase, is_reused) = match start {
+            Start::Open(connection) => (Phase::Talk(connection), true),
+            Start::Opening(opening) => (Phase::Open(opening), false),
+        };
+        Ok(Transfer {
+            deadline: Deadline::after(settings.reach.limits.idle, IDLE),
             request,
             exchange,
-            is_reused: kept.is_some(),
-            phase: Phase::Over,
-            limits,
-            names,
-            tls,
-            has_tried_system: false,
+            phase,
+            settings,
             trace: Trace::start(),
-            deadline: Deadline::after(limits.connect, CONNECT),
+            is_reused,
             arrived: Vec::new(),
             recording: is_recorded.then(Recording::default),
-        };
-        match kept {
-            Some(connection) => transfer.talk(connection),
-            None => transfer.dial()?,
-        }
-        Ok(transfer)
+        })
     }
 
     /// Adds what it waits for.
     pub fn wait_for<'a, T: Copy>(&'a self, set: &mut PollSet<'a, T>, token: T) {
         match &self.phase {
-            Phase::Dial(dial) => dial.wait_for(set, token),
+            Phase::Open(opening) => opening.wait_for(set, token),
             Phase::Talk(connection) => {
                 let has_unsent = !self.exchange.unsent().is_empty();
                 set.add(connection.fd(), connection.interest(has_unsent), token);
@@ -137,8 +140,8 @@ impl Transfer {
     /// When to step at the latest, though nothing was ready.
     pub fn deadline(&self) -> Deadline {
         match &self.phase {
-            Phase::Dial(dial) => self.deadline.sooner(dial.deadline()),
-            _ => self.deadline,
+            Phase::Open(opening) => opening.deadline(),
+            Phase::Talk(_) | Phase::Over => self.deadline,
         }
     }
 
@@ -152,16 +155,18 @@ impl Transfer {
         &self.request.url.host
     }
 
-    /// Scheme, host and port: who may use the connection afterwards.
-    pub fn origin(&self) -> String {
-        self.request.url.origin()
+    /// Whom the request is for.
+    pub fn url(&self) -> &Url {
+        &self.request.url
     }
 
     /// Moves what can be moved now; appends the bytes of the body that came to `body`.
     pub fn step(&mut self, body: &mut Vec<u8>) -> Result<Progress, Error> {
         let progress = self.advance(body)?;
-        // Asked last: bytes that came while we were stopped are no reason to give up.
-        if progress == Progress::Waiting && self.deadline.is_over() {
+        // Asked last: bytes that came while we were stopped are no reason to give up. An opening
+        // has deadlines of its own.
+        let is_talking = matches!(self.phase, Phase::Talk(_));
+        if progress == Progress::Waiting && is_talking && self.deadline.is_over() {
             return Err(self.timeout());
         }
         Ok(progress)
@@ -170,18 +175,22 @@ impl Transfer {
     fn advance(&mut self, body: &mut Vec<u8>) -> Result<Progress, Error> {
         loop {
             match mem::replace(&mut self.phase, Phase::Over) {
-                Phase::Dial(mut dial) => match dial.step(&mut self.trace)? {
-                    None => {
-                        self.phase = Phase::Dial(dial);
+                Phase::Open(mut opening) => match opening.step() {
+                    Ok(None) => {
+                        self.phase = Phase::Open(opening);
                         return Ok(Progress::Waiting);
                     }
-                    Some(connection) => self.talk(connection),
+                    opened => {
+                        self.trace = opening.trace().clone();
+                        self.settings.tls = opening.tls().cloned();
+                        if let Some(connection) = opened? {
+                            self.talk(connection);
+                        }
+                    }
                 },
                 Phase::Talk(connection) => match self.converse(connection, body) {
-                    Ok(progress) => return Ok(progress),
                     Err(error) if self.may_start_again(&error) => self.start_again()?,
-                    Err(error) if self.may_trust_the_system(&error) => self.start_again()?,
-                    Err(error) => return Err(error),
+                    done => return done,
                 },
                 Phase::Over => return Ok(Progress::Done),
             }
@@ -195,12 +204,15 @@ impl Transfer {
 
     /// Where the time went so far.
     pub fn trace(&self) -> &Trace {
-        &self.trace
+        match &self.phase {
+            Phase::Open(opening) => opening.trace(),
+            Phase::Talk(_) | Phase::Over => &self.trace,
+        }
     }
 
     /// The roots that served: they may have become more.
     pub(super) fn tls(&self) -> Option<&tls::Settings> {
-        self.tls.as_ref()
+        self.settings.tls.as_ref()
     }
 
     /// Whether the answer is whole.
@@ -221,19 +233,8 @@ impl Transfer {
         }
     }
 
-    /// Begins to make a connection.
-    fn dial(&mut self) -> Result<(), Error> {
-        self.deadline = Deadline::after(self.limits.connect, CONNECT);
-        let (url, tls) = (&self.request.url, self.tls.clone());
-        let dial = Dial::start(url, &self.names, tls, &mut self.trace)?;
-        self.phase = Phase::Dial(Box::new(dial));
-        Ok(())
-    }
-
     fn talk(&mut self, connection: Connection) {
-        if connection.is_open() {
-            self.deadline = Deadline::after(self.limits.idle, IDLE);
-        }
+        self.deadline = Deadline::after(self.limits().idle, IDLE);
         self.phase = Phase::Talk(connection);
     }
 
@@ -244,14 +245,15 @@ impl Transfer {
         mut connection: Connection,
         body: &mut Vec<u8>,
     ) -> Result<Progress, Error> {
-        let was_open = connection.is_open();
         let had_begun = self.exchange.has_begun();
         let sending = self.send(&mut connection);
         let received = connection
             .receive(&mut self.arrived)
             .map_err(|failure| self.broken(failure))?;
         self.digest(body)?;
-        self.note(&connection, was_open, had_begun);
+        if !had_begun && self.exchange.has_begun() {
+            self.trace.mark(trace::Phase::FirstByte);
+        }
         if self.exchange.is_done() {
             self.phase = Phase::Talk(connection);
             return Ok(Progress::Done);
@@ -265,10 +267,7 @@ impl Transfer {
         }
         sending?;
         if received == Received::Some {
-            self.deadline = Deadline::after(self.limits.idle, IDLE);
-        } else if !was_open && connection.is_open() {
-            // The handshake just ended: from here on the request has the time.
-            self.deadline = Deadline::after(self.limits.first_byte, FIRST_BYTE);
+            self.deadline = Deadline::after(self.limits().idle, IDLE);
         }
         self.phase = Phase::Talk(connection);
         Ok(Progress::Waiting)
@@ -291,25 +290,14 @@ impl Transfer {
             let is_last = sent == unsent.len();
             self.exchange.mark_sent(sent);
             self.deadline = if is_last && !self.exchange.has_begun() {
-                Deadline::after(self.limits.first_byte, FIRST_BYTE)
+                Deadline::after(self.limits().first_byte, FIRST_BYTE)
             } else {
-                Deadline::after(self.limits.idle, IDLE)
+                Deadline::after(self.limits().idle, IDLE)
             };
             if is_last {
                 self.trace.mark(trace::Phase::Request);
                 return Ok(());
             }
-        }
-    }
-
-    /// Writes down which phase ended in this step.
-    fn note(&mut self, connection: &Connection, was_open: bool, had_begun: bool) {
-        if !was_open && connection.is_open() {
-            self.trace.mark(trace::Phase::Tls);
-            self.trace.tls = connection.tls_facts();
-        }
-        if !had_begun && self.exchange.has_begun() {
-            self.trace.mark(trace::Phase::FirstByte);
         }
     }
 
@@ -332,33 +320,10 @@ impl Transfer {
         Ok(())
     }
 
-    /// Only a connection that an earlier request left behind may be dead without anyone's fault.
+    /// Only a connection that was there before may be dead without anyone's fault.
     fn may_start_again(&self, error: &Error) -> bool {
         let is_cut = matches!(error, Error::Broken { .. } | Error::Http { .. });
         self.is_reused && is_cut && !self.exchange.has_begun()
-    }
-
-    /// An issuer that we do not know may be one of the system's own, which are read only now.
-    fn may_trust_the_system(&mut self, error: &Error) -> bool {
-        let is_unknown = matches!(
-            error,
-            Error::Tls {
-                source: tls::Failure::UnknownIssuer { .. },
-                ..
-            }
-        );
-        if !is_unknown || mem::replace(&mut self.has_tried_system, true) {
-            return false;
-        }
-        let Some(more) = self
-            .tls
-            .as_ref()
-            .and_then(tls::Settings::with_system_bundle)
-        else {
-            return false;
-        };
-        self.tls = Some(more);
-        true
     }
 
     fn start_again(&mut self) -> Result<(), Error> {
@@ -367,8 +332,16 @@ impl Transfer {
         if let Some(recording) = &mut self.recording {
             *recording = Recording::default();
         }
-        self.exchange = Exchange::new(&self.request).map_err(|source| self.peer(source))?;
-        self.dial()
+        let Settings { reach, route, tls } = &self.settings;
+        let exchange = Exchange::new(&self.request, route.form());
+        self.exchange = exchange.map_err(|source| self.peer(source))?;
+        let opening = Opening::start(route.clone(), reach.clone(), tls.clone(), &self.trace);
+        self.phase = Phase::Open(Box::new(opening?));
+        Ok(())
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.settings.reach.limits
     }
 
     fn timeout(&self) -> Error {
@@ -385,12 +358,7 @@ impl Transfer {
         }
     }
 
-    /// The kernel's failure or TLS's.
     fn broken(&self, failure: tls::Failure) -> Error {
-        let host = self.request.url.host.clone();
-        match failure {
-            tls::Failure::Io(source) => Error::Broken { host, source },
-            source => Error::Tls { host, source },
-        }
+        broken(&self.request.url.host, failure)
     }
 }

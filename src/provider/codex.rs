@@ -179,6 +179,10 @@ impl Provider for Codex {
         "log in again with the official client: `codex login`"
     }
 
+    fn endpoint(&self) -> &Url {
+        &self.options.base_url
+    }
+
     fn address_key(&self) -> &'static str {
         "CODEX_BASE_URL"
     }

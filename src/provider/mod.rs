@@ -20,6 +20,7 @@ use crate::http;
 use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
 use crate::http::sse;
+use crate::http::url::Url;
 use std::fmt;
 use std::time::Duration;
 
@@ -92,6 +93,9 @@ pub trait Provider {
 
     /// What a person can do where the login is refused, in one line.
     fn login_hint(&self) -> &'static str;
+
+    /// Where requests go, so that the way there can be made ready before there is one.
+    fn endpoint(&self) -> &Url;
 
     /// The setting that names the service's address.
     fn address_key(&self) -> &'static str;

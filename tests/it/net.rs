@@ -311,3 +311,64 @@ fn a_refusal_that_does_not_come_whole_is_judged_by_its_status() {
         check_fails(&run_once([reply], &["IDLE_TIMEOUT=200ms"]), "status 400");
     }
 }
+
+#[test]
+fn a_proxy_is_asked_in_the_place_of_the_server() {
+    let place = Place::with_credential();
+    let proxy = Server::start([Reply::events(&answer("by proxy"))]);
+    let ran = place
+        .exec(&proxy, ["--json", "go"])
+        .env("CODEX_TOKEN_SOURCE", "none")
+        .env("CODEX_BASE_URL", "http://no.such.example/v1")
+        .env("http_proxy", proxy.origin().replace("//", "//me:hunter2@"))
+        .run();
+    ran.check_code(0);
+    assert_eq!(ran.result()["text"], "by proxy");
+    let requests = proxy.requests();
+    assert_eq!(requests[0].target, "http://no.such.example/v1/responses");
+    assert_eq!(
+        requests[0].header("proxy-authorization"),
+        "Basic bWU6aHVudGVyMg=="
+    );
+    assert!(!format!("{}{}", ran.text(), ran.stderr).contains("hunter2"));
+}
+
+#[test]
+fn offline_is_a_wall_around_this_machine() {
+    let place = Place::with_credential();
+    let server = Server::start([Reply::events(&answer("here"))]);
+    place.exec(&server, ["--offline", "go"]).run().check_code(0);
+    let ran = place
+        .exec(&server, ["--json", "--offline", "go"])
+        .env("CODEX_BASE_URL", "https://no.such.example/v1")
+        .run();
+    ran.check_code(3);
+    let error = ran.result()["error"].to_string();
+    assert!(
+        error.contains("no.such.example is not on this machine"),
+        "{error}"
+    );
+}
+
+/// The service does not have to wait for the tools, nor the tools for the service.
+#[test]
+fn a_connection_is_there_before_the_request() {
+    let place = Place::with_credential();
+    let close = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+    let call = Answer::new()
+        .bash("call_1", "cat from-outside")
+        .whole()
+        .concat();
+    let server = Server::start([
+        Reply::raw(format!("{close}{call}")),
+        Reply::events(&answer("done")),
+    ]);
+    let pipe = place.path("work/from-outside");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+    let running = place.exec(&server, ["go"]).start();
+    // The first connection is closed, and the command does not end before there is another one.
+    server.wait_for_connections(2);
+    std::fs::write(&pipe, "now").expect("the command reads it");
+    running.wait().check_code(0);
+    assert_eq!(server.requests()[1].connection, 1);
+}

@@ -217,6 +217,7 @@ struct State {
     /// Replies by the end of the path that they are for.
     replies: Vec<(&'static str, VecDeque<Reply>)>,
     requests: Vec<Request>,
+    connections: usize,
     /// Requests that nothing was written for.
     unexpected: Vec<String>,
 }
@@ -252,6 +253,8 @@ impl Server {
         thread::spawn(move || {
             for (number, stream) in listener.incoming().flatten().enumerate() {
                 let shared = Arc::clone(&shared);
+                shared.lock().connections += 1;
+                shared.changed.notify_all();
                 thread::spawn(move || serve(stream, number, &shared));
             }
         });
@@ -290,20 +293,28 @@ impl Server {
     /// Waits until there were `count` model requests.
     #[track_caller]
     pub fn wait_for_requests(&self, count: usize) {
-        let are_missing = |state: &mut State| {
+        self.wait_while(|state| {
             let to_model = |request: &&Request| request.target.ends_with("/responses");
             state.requests.iter().filter(to_model).count() < count
-        };
+        });
+    }
+
+    /// Waits until there were `count` connections.
+    #[track_caller]
+    pub fn wait_for_connections(&self, count: usize) {
+        self.wait_while(|state| state.connections < count);
+    }
+
+    #[track_caller]
+    fn wait_while(&self, are_missing: impl Fn(&State) -> bool) {
+        let are_missing = |state: &mut State| are_missing(state);
         let state = self.shared.lock();
         let waited = self
             .shared
             .changed
             .wait_timeout_while(state, WAIT_MAX, are_missing);
         let waited = waited.expect("no thread panics with the lock");
-        assert!(
-            !waited.1.timed_out(),
-            "only so few of {count} requests came"
-        );
+        assert!(!waited.1.timed_out(), "too few came");
     }
 
     /// Every reply was asked for, and nothing else was.

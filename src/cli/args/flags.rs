@@ -8,6 +8,8 @@ use super::verbs::Verb;
 pub enum Meaning {
     /// It stands for the setting of this name.
     Key(&'static str),
+    /// It switches the setting of this name on.
+    On(&'static str),
     /// `KEY=VALUE`, any setting.
     Env,
     /// The directory to work in.
@@ -151,6 +153,15 @@ const JSON: &[Verb] = &[
     Verb::Probe,
     Verb::Version,
 ];
+/// Commands that may go out into the network.
+const NETWORK: &[Verb] = &[
+    Verb::Chat,
+    Verb::Exec,
+    Verb::Resume,
+    Verb::Fetchtoken,
+    Verb::Config,
+    Verb::Probe,
+];
 const EXEC: &[Verb] = &[Verb::Exec];
 const CONFIG: &[Verb] = &[Verb::Config];
 const PROBE: &[Verb] = &[Verb::Probe];
@@ -244,6 +255,13 @@ pub static FLAGS: &[Flag] = &[
         "FILE",
         EXEC,
         "the prompt is in FILE; `-` is stdin",
+    ),
+    switch(
+        Meaning::On("OFFLINE"),
+        "offline",
+        None,
+        NETWORK,
+        "connect to this machine only",
     ),
     switch(
         Meaning::Stdin,

@@ -177,6 +177,10 @@ impl Given {
                     let value = utf8(&typed, value.clone())?;
                     (typed, found(name)?, value)
                 }
+                Meaning::On(name) => {
+                    let typed = format!("--{}", flag.long);
+                    (typed, found(name)?, "1".to_string())
+                }
                 Meaning::Env => {
                     let pair = utf8("the setting of -e", value.clone())?;
                     let halves = pair.split_once('=');

@@ -119,7 +119,14 @@ impl Failure {
 fn kind(error: &Error) -> &'static str {
     match error {
         Error::Resolve { .. } => "resolve",
-        Error::Connect { .. } => "connect",
+        Error::Connect { limit: None, .. } => "connect",
+        Error::Connect { limit: Some(_), .. } => "timeout",
+        Error::Offline { .. } => "offline",
+        Error::ProxySetting(_) | Error::Tunnel { .. } => "proxy",
+        Error::Proxy { source, .. } => match kind(source) {
+            limit @ ("timeout" | "offline") => limit,
+            _ => "proxy",
+        },
         Error::Tls { .. } => "tls",
         Error::Timeout { .. } => "timeout",
         Error::Broken { .. } => "broken",

@@ -8,7 +8,7 @@ fn url() -> Url {
 }
 
 fn get() -> Exchange {
-    let mut exchange = Exchange::new(&Request::get(url())).unwrap();
+    let mut exchange = Exchange::new(&Request::get(url()), Form::Origin).unwrap();
     exchange.mark_sent(exchange.unsent().len());
     exchange
 }
@@ -82,7 +82,7 @@ fn check_refused(input: &str, expected: &str) {
 
 #[track_caller]
 fn check_sent(request: &Request, expected: &str) {
-    let exchange = Exchange::new(request).expect("a request that can be sent");
+    let exchange = Exchange::new(request, Form::Origin).expect("a request that can be sent");
     assert_eq!(String::from_utf8_lossy(exchange.unsent()), expected);
 }
 
@@ -109,7 +109,7 @@ fn a_request_is_written_with_host_first_and_its_length() {
 fn nothing_can_be_smuggled_into_a_request() {
     #[track_caller]
     fn check(request: Request, expected: &str) {
-        let error = Exchange::new(&request)
+        let error = Exchange::new(&request, Form::Origin)
             .expect_err("must be refused")
             .to_string();
         assert!(error.contains(expected), "{error}");
@@ -156,7 +156,7 @@ fn nothing_can_be_smuggled_into_a_request() {
 #[test]
 fn a_debug_print_shows_no_credential() {
     let request = Request::get(url()).header("Authorization", "Bearer secret");
-    let exchange = Exchange::new(&request).unwrap();
+    let exchange = Exchange::new(&request, Form::Origin).unwrap();
     let shown = format!("{request:?} {exchange:?}");
     assert!(
         shown.contains("Authorization") && shown.contains("bytes unsent"),
@@ -287,7 +287,7 @@ fn an_answer_to_head_has_no_body() {
             method: "HEAD",
             ..Request::get(url())
         };
-        let mut exchange = Exchange::new(&request).unwrap();
+        let mut exchange = Exchange::new(&request, Form::Origin).unwrap();
         exchange.mark_sent(exchange.unsent().len());
         exchange
     };
@@ -297,7 +297,8 @@ fn an_answer_to_head_has_no_body() {
 
 #[test]
 fn an_answer_may_come_while_the_request_is_still_going_out() {
-    let mut exchange = Exchange::new(&Request::post(url(), vec![b'x'; 1_000])).unwrap();
+    let mut exchange =
+        Exchange::new(&Request::post(url(), vec![b'x'; 1_000]), Form::Origin).unwrap();
     let total = exchange.unsent().len();
     exchange.mark_sent(10);
     assert_eq!(exchange.unsent().len(), total - 10);
@@ -316,7 +317,11 @@ fn an_answer_may_come_while_the_request_is_still_going_out() {
 
 #[test]
 fn a_request_for_close_is_kept() {
-    let mut exchange = Exchange::new(&Request::get(url()).header("Connection", "close")).unwrap();
+    let mut exchange = Exchange::new(
+        &Request::get(url()).header("Connection", "close"),
+        Form::Origin,
+    )
+    .unwrap();
     exchange.mark_sent(exchange.unsent().len());
     exchange
         .feed(b"HTTP/1.1 204 No\r\n\r\n", &mut Vec::new())

@@ -17,7 +17,7 @@ pub use hosts::Overrides;
 pub use lookup::Error;
 pub use lookup::Step;
 pub use order::Names;
-pub use order::Started;
+pub use order::Resolution;
 
 /// More addresses than any honest name has; the rest is not tried.
 pub const ADDRESSES_MAX: usize = 16;

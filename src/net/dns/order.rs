@@ -58,14 +58,6 @@ impl Default for Files {
     }
 }
 
-/// Addresses at once, or something to wait for.
-pub enum Started {
-    /// They are known without asking anyone.
-    Known(Vec<SocketAddr>),
-    /// They are being asked for.
-    Asked(Resolution),
-}
-
 /// A name that is being asked for, of one source after the other.
 pub struct Resolution {
     host: String,
@@ -84,26 +76,27 @@ enum Phase {
 }
 
 impl Names {
-    /// Starts to find the addresses of `host`.
-    pub fn start(&self, host: &str, port: u16) -> Result<Started, Error> {
+    /// The addresses of `host` that are known without asking anyone; none where none are.
+    pub fn known(&self, host: &str, port: u16) -> Vec<SocketAddr> {
         let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
         if let Some(addresses) = self.overrides.addresses(host) {
-            return Ok(Started::Known(addresses.iter().map(with_port).collect()));
+            return addresses.iter().map(with_port).collect();
         }
         if let Some(addresses) = resolve::known(host, port) {
-            return Ok(Started::Known(addresses));
+            return addresses;
         }
         let addresses = hosts::addresses(&read(&self.files.hosts), host);
-        if !addresses.is_empty() {
-            return Ok(Started::Known(addresses.iter().map(with_port).collect()));
-        }
+        addresses.iter().map(with_port).collect()
+    }
+
+    /// Starts to ask for the addresses of a `host` of which none is known.
+    pub fn ask(&self, host: &str, port: u16) -> Result<Resolution, Error> {
         let config = Config::parse(&read(&self.files.servers), |zone| {
             nix::net::if_::if_nametoindex(zone).ok()
         });
         let has_other_sources =
             cfg!(target_env = "gnu") && hosts::has_other_sources(&read(&self.files.sources));
-        let resolution = Resolution::start(host, port, &config, has_other_sources)?;
-        Ok(Started::Asked(resolution))
+        Resolution::start(host, port, &config, has_other_sources)
     }
 }
 

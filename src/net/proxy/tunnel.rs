@@ -84,6 +84,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it may be gone at the next try: the proxy could not reach the server, or broke off.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Refused { status, .. } => matches!(status, 429 | 500 | 502..=504),
+            Error::Http(source) => matches!(source, http::Error::Truncated { .. }),
+        }
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

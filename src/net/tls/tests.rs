@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::base::clock::Deadline;
+use crate::http::exchange::Request;
+use crate::http::url::Url;
+use crate::net::proxy::Variables;
+use crate::net::stream::Socket;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use rustls::ServerConfig;
@@ -362,4 +366,63 @@ fn a_host_that_no_certificate_can_name_is_refused() {
     let failure = Session::new(&built_in(), "a b").map(|_| ());
     let failure = failure.unwrap_err();
     assert_eq!(failure.to_string(), "`a b` is no name for TLS");
+}
+
+/// TLS with a proxy, a tunnel inside it, TLS with the server inside that.
+#[test]
+fn a_session_runs_inside_another_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (outer, inner) = (
+        Arc::new(showing(&["server.pem"])),
+        Arc::new(showing(&["server.pem"])),
+    );
+    let server = thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let mut proxy = StreamOwned::new(ServerConnection::new(outer).unwrap(), socket);
+        let asked = read_head(&mut proxy);
+        proxy.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let mut server = StreamOwned::new(ServerConnection::new(inner).unwrap(), proxy);
+        let requested = read_head(&mut server);
+        // More than one record of either session holds.
+        let body = vec![b'x'; 100_000];
+        write!(
+            server,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .unwrap();
+        server.write_all(&body).unwrap();
+        server.flush().unwrap();
+        (asked, requested)
+    });
+    let options = crate::net::client::Options {
+        trust: Trust {
+            ca_file: Some(file("root.pem")),
+            ..Trust::default()
+        },
+        proxies: Variables::read(&|name| {
+            (name == "HTTPS_PROXY").then(|| format!("https://localhost:{port}"))
+        }),
+        ..crate::net::tests::options(crate::net::tests::limits(LONG))
+    };
+    let mut client = crate::net::Client::new(options);
+    let url = Url::parse("https://localhost:9/x").unwrap();
+    let answer = crate::net::tests::ask(&mut client, Request::get(url)).unwrap();
+    assert_eq!(answer.body.len(), 100_000);
+    let (asked, requested) = server.join().unwrap();
+    assert!(
+        asked.starts_with("CONNECT localhost:9 HTTP/1.1\r\n"),
+        "{asked}"
+    );
+    assert!(requested.starts_with("GET /x HTTP/1.1\r\n"), "{requested}");
+}
+
+fn read_head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
 }
