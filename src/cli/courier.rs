@@ -8,6 +8,7 @@ use crate::base::clock::Deadline;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
 use crate::net;
+use crate::net::drive::Bounds;
 use crate::net::drive::drive;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
@@ -33,7 +34,12 @@ pub struct Courier {
 impl auth::Fetch for Courier {
     fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
         let whole = Deadline::after(TIME_MAX, "the time for renewing a login");
-        match drive(&mut self.client, request, &self.signals, whole, BYTES_MAX) {
+        let bounds = Bounds {
+            whole,
+            bytes_max: BYTES_MAX,
+            redirects_max: 0,
+        };
+        match drive(&mut self.client, request, &self.signals, bounds) {
             Ok(response) => Ok((response.head.status, response.head.headers, response.body)),
             Err(error) => {
                 if let net::Error::Interrupted { signal } = error {

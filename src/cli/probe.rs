@@ -1,7 +1,7 @@
 //! `sx probe`: one request through exactly the stack that the agent uses, and where its time went.
 //!
-//! Told as a page, as one JSON object, or as the events of a stream; `-q` leaves only the body. No
-//! redirect is followed and the request is sent once, since what happened is what was asked for.
+//! Told as a page, as one JSON object, or as the events of a stream; `-q` leaves only the body. The
+//! request is sent once, since what happened is what was asked for; redirects are followed by `-L`.
 
 pub mod ask;
 pub mod events;
@@ -38,6 +38,9 @@ use std::io::Write;
 /// it as it comes.
 const BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// As many as browsers follow; more are a circle.
+const REDIRECTS_MAX: usize = 20;
+
 /// Asks, and tells what came.
 pub fn run(ground: &Ground, options: &Probe) -> Result<Exit, Fault> {
     ground.warn();
@@ -53,6 +56,10 @@ pub fn run(ground: &Ground, options: &Probe) -> Result<Exit, Fault> {
         whole: match options.time_max {
             Some(time) => Deadline::after(time, "--max-time"),
             None => Deadline::never(),
+        },
+        redirects_max: match options.follows {
+            true => REDIRECTS_MAX,
+            false => 0,
         },
     };
     match options.shape {

@@ -2,8 +2,8 @@
 //!
 //! `exchange` is the way in: one request and its response as a state machine. Below it lie `head`
 //! (lines and fields), `body` (where a body ends) and `chunked`; beside it `url`, `sse` for event
-//! streams and `serve` for our own loopback servers. Not here: TLS, proxies and deadlines (`net`),
-//! redirects, cookies, caches, compression and HTTP/2.
+//! streams, `redirect`, and `serve` for our own loopback servers. Not here: TLS, proxies and
+//! deadlines (`net`), cookies, caches, compression and HTTP/2.
 //!
 //! How strict: what two readers could understand differently, so that one of them takes the end of
 //! a message for the start of the next, is refused. What real servers merely do untidily is read.
@@ -13,6 +13,7 @@ pub mod body;
 pub mod chunked;
 pub mod exchange;
 pub mod head;
+pub mod redirect;
 pub mod serve;
 pub mod sse;
 pub mod url;

@@ -1,7 +1,7 @@
 //! An `http://` or `https://` address, taken apart (RFC 3986, RFC 9110 §4.2). Nothing is resolved.
 //!
 //! Left out: user info (refused, RFC 9110 §4.2.4), fragments (dropped, they are never sent), IPv6
-//! zones, international names (to be given as `xn--`), dot segments, relative references.
+//! zones, international names (to be given as `xn--`), dot segments but in a [`Url::resolve`].
 
 // The address types of `core::net` are plain values; nothing here can open a socket.
 use core::net::Ipv4Addr;
@@ -100,6 +100,32 @@ impl Url {
             target: target.to_string(),
             ..self.clone()
         }
+    }
+
+    /// What `reference` means on the page that this address names (RFC 3986 §5.2).
+    pub fn resolve(&self, reference: &str) -> Result<Url, Error> {
+        let reference = reference.split('#').next().unwrap_or_default();
+        let has_scheme = reference
+            .split_once(':')
+            .is_some_and(|(scheme, _)| is_scheme(scheme));
+        if has_scheme {
+            return Url::parse(reference);
+        }
+        if reference.starts_with("//") {
+            return Url::parse(&format!("{}:{reference}", self.scheme));
+        }
+        let (path, query) = split_query(&self.target);
+        let (more, more_query) = split_query(reference);
+        let (path, query) = match more {
+            "" => (path.to_string(), more_query.or(query)),
+            _ if more.starts_with('/') => (without_dots(more), more_query),
+            _ => {
+                let folder = path.rfind('/').map_or("/", |at| &path[..=at]);
+                (without_dots(&format!("{folder}{more}")), more_query)
+            }
+        };
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        Url::parse(&format!("{}{path}{query}", self.origin()))
     }
 
     /// Scheme, host and port, always with the port: equal for two addresses if one connection may
@@ -250,6 +276,33 @@ fn encode_target(target: &str) -> String {
     encoded
 }
 
+/// RFC 3986 §3.1. A host with a port looks like one, but no path begins with it here.
+fn is_scheme(text: &str) -> bool {
+    let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(is_scheme_byte)
+}
+
+/// An absolute path without its `.` and `..` (RFC 3986 §5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.pop();
+                }
+                if is_last {
+                    kept.push("");
+                }
+            }
+            segment => kept.push(segment),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
 fn split_query(target: &str) -> (&str, Option<&str>) {
     match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -360,6 +413,46 @@ mod tests {
         check("http://h/v1?a=1", "/m", "http://h/v1/m?a=1");
         check("http://h/v1?a=1", "/m?b=2", "http://h/v1/m?a=1&b=2");
         check("http://h/v1", "/m?b=2", "http://h/v1/m?b=2");
+    }
+
+    /// The examples of RFC 3986 §5.4 that http has, and some more.
+    #[test]
+    fn a_reference_is_resolved_where_it_stands() {
+        #[track_caller]
+        fn check(reference: &str, expected: &str) {
+            let resolved = url("http://a/b/c/d;p?q").resolve(reference);
+            assert_eq!(resolved.unwrap().to_string(), expected, "{reference}");
+        }
+        check("g", "http://a/b/c/g");
+        check("./g", "http://a/b/c/g");
+        check("g/", "http://a/b/c/g/");
+        check("/g", "http://a/g");
+        check("//g", "http://g/");
+        check("?y", "http://a/b/c/d;p?y");
+        check("g?y", "http://a/b/c/g?y");
+        check("#s", "http://a/b/c/d;p?q");
+        check("g?y#s", "http://a/b/c/g?y");
+        check(";x", "http://a/b/c/;x");
+        check("", "http://a/b/c/d;p?q");
+        check(".", "http://a/b/c/");
+        check("./", "http://a/b/c/");
+        check("..", "http://a/b/");
+        check("../g", "http://a/b/g");
+        check("../..", "http://a/");
+        check("../../g", "http://a/g");
+        check("../../../g", "http://a/g");
+        check("/./g", "http://a/g");
+        check("/../g", "http://a/g");
+        check("g.", "http://a/b/c/g.");
+        check("..g", "http://a/b/c/..g");
+        check("./g/.", "http://a/b/c/g/");
+        check("g/./h", "http://a/b/c/g/h");
+        check("g/../h", "http://a/b/c/h");
+        check("g;x=1/../y", "http://a/b/c/y");
+        check("g?y/../x", "http://a/b/c/g?y/../x");
+        check("HTTPS://B:8/x", "https://b:8/x");
+        check("h?u=http://x", "http://a/b/c/h?u=http://x");
+        assert!(url("http://a/").resolve("mailto:x").is_err());
     }
 
     #[test]

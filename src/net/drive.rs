@@ -3,6 +3,7 @@
 use crate::base::clock::Deadline;
 use crate::http::exchange::Request;
 use crate::http::head::ResponseHead;
+use crate::http::redirect;
 use crate::net::Client;
 use crate::net::Error;
 use crate::net::Transfer;
@@ -28,15 +29,47 @@ enum Woken {
     Signal,
 }
 
-/// Sends `request` and waits for the whole answer, at most `bytes_max` bytes of it, until
-/// `whole` is over. INT, TERM and HUP end the wait.
+/// How much of an answer is waited for.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// For everything together.
+    pub whole: Deadline,
+    /// A longer body is an error.
+    pub bytes_max: usize,
+    /// So many redirects are followed; the next one is the answer.
+    pub redirects_max: u32,
+}
+
+/// Sends `request` and waits for the whole answer. INT, TERM and HUP end the wait.
 pub fn drive(
+    client: &mut Client,
+    mut request: Request,
+    signals: &Signals,
+    bounds: Bounds,
+) -> Result<Response, Error> {
+    for _ in 0..bounds.redirects_max {
+        let response = once(client, request.clone(), signals, bounds)?;
+        let next = redirect::next(&request, &response.head);
+        match next.map_err(|source| Error::Http {
+            host: request.url.host.clone(),
+            source,
+        })? {
+            Some(next) => request = next,
+            None => return Ok(response),
+        }
+    }
+    once(client, request, signals, bounds)
+}
+
+fn once(
     client: &mut Client,
     request: Request,
     signals: &Signals,
-    whole: Deadline,
-    bytes_max: usize,
+    bounds: Bounds,
 ) -> Result<Response, Error> {
+    let Bounds {
+        whole, bytes_max, ..
+    } = bounds;
     let mut transfer = client.start(request)?;
     let mut body = Vec::new();
     loop {

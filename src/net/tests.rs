@@ -8,6 +8,7 @@ use crate::net::Error;
 use crate::net::Limits;
 use crate::net::client::Options;
 use crate::net::dns::Overrides;
+use crate::net::drive::Bounds;
 use crate::net::drive::Response;
 use crate::net::drive::drive;
 use crate::net::proxy::Variables;
@@ -89,7 +90,12 @@ fn client(limits: Limits) -> Client {
 pub(super) fn ask(client: &mut Client, request: Request) -> Result<Response, Error> {
     let signals = Signals::take(&[]).unwrap();
     let whole = Deadline::after(LONG, "TEST");
-    drive(client, request, &signals, whole, 1 << 20)
+    let bounds = Bounds {
+        whole,
+        bytes_max: 1 << 20,
+        redirects_max: 1,
+    };
+    drive(client, request, &signals, bounds)
 }
 
 #[test]
@@ -111,6 +117,21 @@ fn a_connection_serves_the_next_request_too() {
         "{requests:?}"
     );
     assert!(requests[1].ends_with("\r\n\r\nxyz"), "{requests:?}");
+}
+
+#[test]
+fn so_many_redirects_are_followed_as_were_asked_for() {
+    let to = b"HTTP/1.1 302 Found\r\nLocation: /s\r\nContent-Length: 0\r\n\r\n".as_slice();
+    let (url, server) = serve(vec![vec![to, to]]);
+    let request = Request::get(url).header("Authorization", "x");
+    let response = ask(&mut client(limits(LONG)), request).unwrap();
+    assert_eq!(response.head.status, 302);
+    let requests = server.join().unwrap();
+    assert!(
+        requests[1].starts_with("GET /s HTTP/1.1\r\n"),
+        "{requests:?}"
+    );
+    assert!(requests[1].contains("Authorization: x"), "{requests:?}");
 }
 
 #[test]

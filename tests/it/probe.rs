@@ -228,3 +228,29 @@ fn what_cannot_be_sent_is_code_2() {
     check(&["http://h/", "-X", "a b", "--json"], "the method");
     check(&["http://h/", "-d", "@missing"], "cannot read missing");
 }
+
+#[test]
+fn redirects_are_followed_where_asked_and_without_credentials_elsewhere() {
+    let (there, url) = server(hello());
+    let here = Server::start([]);
+    let redirect = |to: &str| {
+        Reply::raw(format!(
+            "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 2\r\n\r\nno"
+        ))
+    };
+    here.on("/a", [redirect("/b"), redirect("/b")]);
+    here.on("/b", [redirect(&url)]);
+    let from = format!("{}/a", here.origin());
+    let args = ["probe", "--json", "-H", "Authorization: x", &from];
+    let told = object(Place::new().sx(args).run().check_code(0));
+    assert_eq!(told["status"], 302);
+    assert_eq!(told["redirects"], Value::Null);
+    let told = object(Place::new().sx(args).arg("-L").run().check_code(0));
+    assert_eq!(
+        (&told["status"], &told["body_base64"]),
+        (&json!(404), &json!("aGVsbG8K"))
+    );
+    assert_eq!(told["redirects"][1], url);
+    assert_eq!(here.requests_to("/b")[0].header("authorization"), "x");
+    assert_eq!(there.requests_to("/x")[0].header("authorization"), "");
+}

@@ -54,6 +54,8 @@ pub enum Meaning {
     Events,
     /// Only the head of the answer.
     Head,
+    /// Redirects are followed.
+    Follow,
     /// A field of the request.
     Header,
     /// The body of the request.
@@ -405,6 +407,13 @@ pub static FLAGS: &[Flag] = &[
         None,
         PROBE,
         "ask for the head of the answer alone",
+    ),
+    switch(
+        Meaning::Follow,
+        "location",
+        Some('L'),
+        PROBE,
+        "follow redirects, without credentials to others",
     ),
     switch(
         Meaning::Events,

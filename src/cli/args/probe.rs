@@ -21,6 +21,8 @@ pub struct Probe {
     pub data: Option<Data>,
     /// How long all of it may take.
     pub time_max: Option<Duration>,
+    /// Redirects are followed.
+    pub follows: bool,
     /// How the answer is told.
     pub shape: Shape,
 }
@@ -83,6 +85,7 @@ pub(super) fn read(given: &mut Given) -> Result<Probe, Usage> {
         headers: headers(given)?,
         data,
         time_max: given.duration(Meaning::MaxTime)?,
+        follows: given.has(Meaning::Follow),
         // The events are JSON anyway; scripts say it to be sure.
         shape: match (is_stream, given.has(Meaning::Json)) {
             (true, _) => Shape::Events,
@@ -138,6 +141,7 @@ mod tests {
             headers: Vec::new(),
             data: None,
             time_max: None,
+            follows: false,
             shape: Shape::Page,
         }
     }

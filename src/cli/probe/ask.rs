@@ -9,6 +9,8 @@ use crate::cli::fault::Fault;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
+use crate::http::redirect;
+use crate::http::url::Url;
 use crate::net::Client;
 use crate::net::Error;
 use crate::net::drive::wait;
@@ -27,6 +29,8 @@ pub struct Ask {
     pub signals: Signals,
     /// The limit of everything together.
     pub whole: Deadline,
+    /// How many redirects are followed.
+    pub redirects_max: usize,
 }
 
 /// What is known at the end, good or bad; the body is with the one who took it.
@@ -39,6 +43,8 @@ pub struct Answer {
     pub trailers: Headers,
     /// Why the answer is not whole; `None` if it is.
     pub error: Option<Error>,
+    /// Where redirects led, in their order; the last is what answered.
+    pub redirects: Vec<Url>,
 }
 
 /// Why the one who takes the body wants no more of it.
@@ -53,15 +59,44 @@ impl Ask {
     /// Asks and waits for the end. `take` gets the bytes of the body that are there after every
     /// step, those before a failure too; what it leaves in the buffer it sees again. Fails only
     /// if `take` says that the output did.
-    pub fn run(self, take: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), Stop>) -> io::Result<Answer> {
-        let Ask {
-            mut client,
-            request,
-            signals,
-            whole,
-        } = self;
+    pub fn run(
+        mut self,
+        take: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), Stop>,
+    ) -> io::Result<Answer> {
+        let mut redirects: Vec<Url> = Vec::new();
+        loop {
+            let mut answer = self.once(redirects.len() < self.redirects_max, take)?;
+            let next = match (&answer.head, &answer.error) {
+                (Some(head), None) if redirects.len() < self.redirects_max => {
+                    redirect::next(&self.request, head)
+                }
+                _ => Ok(None),
+            };
+            match next {
+                Ok(Some(next)) => {
+                    redirects.push(next.url.clone());
+                    self.request = next;
+                    continue;
+                }
+                Ok(None) => {}
+                Err(source) => {
+                    let host = self.request.url.host.clone();
+                    answer.error = Some(Error::Http { host, source });
+                }
+            }
+            answer.redirects = redirects;
+            return Ok(answer);
+        }
+    }
+
+    /// Asks for one thing. The body of a redirect that will be followed is nobody's.
+    fn once(
+        &mut self,
+        follows: bool,
+        take: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), Stop>,
+    ) -> io::Result<Answer> {
         let started = Trace::start();
-        let mut transfer = match client.start(request) {
+        let mut transfer = match self.client.start(self.request.clone()) {
             Ok(transfer) => transfer,
             Err(error) => {
                 let mut trace = started;
@@ -71,15 +106,19 @@ impl Ask {
                     head: None,
                     trailers: Headers::new(),
                     error: Some(error),
+                    redirects: Vec::new(),
                 });
             }
         };
-        for warning in client.take_warnings() {
+        for warning in self.client.take_warnings() {
             Fault::new(Exit::Done, format!("warning: {warning}")).print();
         }
         let mut body = Vec::new();
         let error = loop {
             let progress = transfer.step(&mut body);
+            if follows && transfer.head().is_some_and(redirect::is_redirect) {
+                body.clear();
+            }
             match take(&mut body) {
                 Ok(()) => {}
                 Err(Stop::Output(error)) => return Err(error),
@@ -90,17 +129,23 @@ impl Ask {
                 Ok(Progress::Waiting) => {}
                 Err(error) => break Some(error),
             }
-            if let Err(error) = wait(&transfer, &signals, whole) {
+            if let Err(error) = wait(&transfer, &self.signals, self.whole) {
                 break Some(error);
             }
         };
         let mut trace = transfer.trace().clone();
         trace.finish();
+        let head = transfer.head().cloned();
+        let trailers = transfer.trailers().clone();
+        if error.is_none() {
+            self.client.finish(transfer);
+        }
         Ok(Answer {
             trace,
-            head: transfer.head().cloned(),
-            trailers: transfer.trailers().clone(),
+            head,
+            trailers,
             error,
+            redirects: Vec::new(),
         })
     }
 }

@@ -57,6 +57,9 @@ pub fn top(method: &str, url: &Url, answer: &Answer, sight: &Sight) -> String {
     let request = format!("{method} {url}");
     page.push_str(&Style::Bold.paint(&text::harmless(&request), sight.looks.palette));
     page.push('\n');
+    for url in &answer.redirects {
+        page.push_str(&format!("  redirected to {url}\n"));
+    }
     for line in way(&answer.trace) {
         page.push_str(&format!("  {}\n", text::one_line(&line)));
     }

@@ -27,6 +27,9 @@ const WRITE_BYTES: usize = 64 * 1024;
 #[derive(Serialize)]
 pub struct Report<'a> {
     url: String,
+    /// Where redirects led; only with -L.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redirects: Vec<String>,
     addresses: Vec<Address<'a>>,
     proxy: Option<&'a str>,
     phases_ms: Phases,
@@ -84,6 +87,7 @@ impl<'a> Report<'a> {
         let head = answer.head.as_ref();
         Report {
             url: url.to_string(),
+            redirects: answer.redirects.iter().map(Url::to_string).collect(),
             addresses: addresses(&answer.trace),
             proxy: answer.trace.proxy.as_deref(),
             phases_ms: phases(&answer.trace),
@@ -241,6 +245,7 @@ mod tests {
             head,
             trailers: Headers::new(),
             error,
+            redirects: Vec::new(),
         }
     }
 

@@ -104,6 +104,7 @@ mod tests {
             headers: headers.iter().map(owned).collect(),
             data: data.map(|text| Data::Text(text.to_string())),
             time_max: None,
+            follows: false,
             shape: Shape::Page,
         }
     }

@@ -35,6 +35,7 @@ fn answer(head: Option<ResponseHead>) -> Answer {
         head,
         trailers: Headers::new(),
         error: None,
+        redirects: Vec::new(),
     }
 }
 
