@@ -76,6 +76,8 @@ pub enum Command {
     Config(Config),
     /// One request, and where its time went.
     Probe(Probe),
+    /// What works here and what does not.
+    Doctor(Doctor),
     /// The process that runs tools.
     Hands,
     /// The whole program against a scripted service; whether it leaves its directory behind.
@@ -189,6 +191,13 @@ pub struct Fetchtoken {
     /// Renew the token whether it is due or not.
     pub is_refreshed: bool,
     /// As JSON. It is JSON without it too; scripts say it to be sure.
+    pub is_json: bool,
+}
+
+/// What `sx doctor` knows.
+#[derive(Debug, PartialEq)]
+pub struct Doctor {
+    /// As JSON, an object a line.
     pub is_json: bool,
 }
 

@@ -141,6 +141,17 @@ pub fn store_options(ground: &Ground) -> Result<local::Options, Fault> {
     })
 }
 
+/// Every host that a run may contact, and the key that names it.
+pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
+    let mut keys = vec!["CODEX_BASE_URL"];
+    if settings.text("CODEX_TOKEN_SOURCE") == "local" {
+        keys.push("CODEX_ISSUER");
+    }
+    keys.into_iter()
+        .map(|key| Ok((key, url(settings, key)?)))
+        .collect()
+}
+
 /// What the network needs to know.
 pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
     let overrides = Overrides::parse(settings.text("RESOLVE"));

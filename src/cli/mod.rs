@@ -10,6 +10,7 @@ pub mod chat;
 pub mod config;
 pub mod courier;
 pub mod demo;
+pub mod doctor;
 pub mod ending;
 pub mod exec;
 pub mod exit;
@@ -93,6 +94,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
             print(|out| config::run(out, &ground.settings, &options))
         }
         Command::Sessions(what) => sessions(&survey()?, &what),
+        Command::Doctor(options) => doctor::run(&survey()?, &options),
         Command::Probe(options) => probe::run(&survey()?, &options),
         Command::Fetchtoken(options) => fetchtoken::run(&survey()?, &options),
         Command::Exec(options) => exec::run(program, &common, &options),

@@ -130,6 +130,11 @@ impl Client {
         Transfer::start(request, start, settings, self.is_recording)
     }
 
+    /// Begins to open a connection, for who wants nothing but that.
+    pub fn open(&mut self, url: &Url) -> Result<Opening, Error> {
+        open(&self.settings(url)?)
+    }
+
     /// Takes a transfer whose answer was read; its connection is kept for the next request. The
     /// reader of a stream need not wait for the body's end: if it is there when the next request
     /// starts, the connection serves again.
@@ -250,8 +255,7 @@ impl Client {
     }
 
     fn open_idle(&mut self, url: &Url, warm_again: u32) {
-        let opening = self.settings(url).and_then(|settings| open(&settings));
-        if let Ok(opening) = opening {
+        if let Ok(opening) = self.open(url) {
             self.keep(Idle {
                 server: url.clone(),
                 state: State::Opening(Box::new(opening)),

@@ -4,9 +4,11 @@ use crate::base::clock::Deadline;
 use crate::http::exchange::Request;
 use crate::http::head::ResponseHead;
 use crate::http::redirect;
+use crate::http::url::Url;
 use crate::net::Client;
 use crate::net::Error;
 use crate::net::Transfer;
+use crate::net::trace::Trace;
 use crate::net::transfer::Progress;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
@@ -61,6 +63,26 @@ pub fn drive(
     once(client, request, signals, bounds)
 }
 
+/// Opens a connection to the server of `url`, sends nothing, and tells what it took.
+pub fn connect(
+    client: &mut Client,
+    url: &Url,
+    signals: &Signals,
+    whole: Deadline,
+) -> Result<Trace, Error> {
+    let mut opening = client.open(url)?;
+    loop {
+        if opening.step()?.is_some() {
+            let mut trace = opening.trace().clone();
+            trace.finish();
+            return Ok(trace);
+        }
+        let mut set = PollSet::new();
+        opening.wait_for(&mut set, Woken::Transfer);
+        pause(set, signals, opening.deadline(), whole, &url.host)?;
+    }
+}
+
 fn once(
     client: &mut Client,
     request: Request,
@@ -95,16 +117,26 @@ fn once(
 /// Waits until something of `transfer` moved or its deadline is over. Fails if `whole` is over or
 /// a signal says stop.
 pub fn wait(transfer: &Transfer, signals: &Signals, whole: Deadline) -> Result<(), Error> {
+    let mut set = PollSet::new();
+    transfer.wait_for(&mut set, Woken::Transfer);
+    pause(set, signals, transfer.deadline(), whole, transfer.host())
+}
+
+fn pause<'a>(
+    mut set: PollSet<'a, Woken>,
+    signals: &'a Signals,
+    deadline: Deadline,
+    whole: Deadline,
+    host: &str,
+) -> Result<(), Error> {
     if whole.is_over() {
         return Err(Error::Timeout {
-            host: transfer.host().to_string(),
+            host: host.to_string(),
             limit: whole.limit(),
         });
     }
-    let mut set = PollSet::new();
-    transfer.wait_for(&mut set, Woken::Transfer);
     set.add(signals.fd(), Interest::Read, Woken::Signal);
-    let woken = set.wait(transfer.deadline().sooner(whole).left());
+    let woken = set.wait(deadline.sooner(whole).left());
     if !woken.map_err(Error::Wait)?.contains(&Woken::Signal) {
         return Ok(());
     }

@@ -179,7 +179,12 @@ fn garbage_is_the_servers_fault() {
 fn check_silent(limits: Limits, expected: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let url = Url::parse(&format!("http://{address}/")).unwrap();
+    let scheme = if expected == "TLS_TIMEOUT" {
+        "https"
+    } else {
+        "http"
+    };
+    let url = Url::parse(&format!("{scheme}://{address}/")).unwrap();
     let error = ask(&mut client(limits), Request::get(url)).unwrap_err();
     match error {
         Error::Timeout { limit, .. }
@@ -199,6 +204,13 @@ fn a_silent_server_meets_the_limit_that_is_named() {
             ..long
         },
         "CONNECT_TIMEOUT",
+    );
+    check_silent(
+        Limits {
+            tls: AT_ONCE,
+            ..long
+        },
+        "TLS_TIMEOUT",
     );
     check_silent(
         Limits {

@@ -254,3 +254,28 @@ fn redirects_are_followed_where_asked_and_without_credentials_elsewhere() {
     assert_eq!(here.requests_to("/b")[0].header("authorization"), "x");
     assert_eq!(there.requests_to("/x")[0].header("authorization"), "");
 }
+
+#[test]
+fn doctor_lists_the_hosts_and_finds_the_one_that_is_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let here = format!("http://{}", listener.local_addr().expect("a bound socket"));
+    let away = {
+        let gone = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        format!("http://{}", gone.local_addr().expect("a bound socket"))
+    };
+    let run = |issuer: &str, code: i32| {
+        let place = Place::new();
+        let sx = place.sx(["doctor", "--json"]);
+        let sx = sx.env("CODEX_BASE_URL", format!("{here}/v1"));
+        let ran = sx.env("CODEX_ISSUER", issuer).run();
+        let lines = ran.check_code(code).text().lines();
+        let lines = lines.map(|line| serde_json::from_str(line).expect("JSON"));
+        lines.collect::<Vec<Value>>()
+    };
+    let lines = run(&here, 0);
+    assert_eq!((lines.len(), &lines[0]["name"]), (2, &json!(here)));
+    let lines = run(&away, 3);
+    assert_eq!(lines[1]["state"], "fail");
+    let detail = lines[1]["detail"].as_str().expect("a text");
+    assert!(detail.contains("connection refused"), "{detail}");
+}

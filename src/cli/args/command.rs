@@ -6,6 +6,7 @@
 use super::Chat;
 use super::Command;
 use super::Config;
+use super::Doctor;
 use super::Exec;
 use super::Fetchtoken;
 use super::Prompt;
@@ -45,6 +46,9 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
             is_json: given.has(Meaning::Json),
         }),
         Verb::Config => Command::Config(config(given)?),
+        Verb::Doctor => Command::Doctor(Doctor {
+            is_json: given.has(Meaning::Json),
+        }),
         Verb::Probe => Command::Probe(probe::read(given)?),
         Verb::Hands => Command::Hands,
         Verb::Demo => Command::Demo {

@@ -134,6 +134,7 @@ const SETTINGS: &[Verb] = &[
     Verb::Sessions,
     Verb::Fetchtoken,
     Verb::Config,
+    Verb::Doctor,
     Verb::Probe,
 ];
 /// Commands that read the settings or run a task with settings of their own.
@@ -144,6 +145,7 @@ const SETTINGS_OR_DEMO: &[Verb] = &[
     Verb::Sessions,
     Verb::Fetchtoken,
     Verb::Config,
+    Verb::Doctor,
     Verb::Probe,
     Verb::Demo,
 ];
@@ -152,6 +154,7 @@ const JSON: &[Verb] = &[
     Verb::Exec,
     Verb::Fetchtoken,
     Verb::Config,
+    Verb::Doctor,
     Verb::Probe,
     Verb::Version,
 ];
@@ -162,6 +165,7 @@ const NETWORK: &[Verb] = &[
     Verb::Resume,
     Verb::Fetchtoken,
     Verb::Config,
+    Verb::Doctor,
     Verb::Probe,
 ];
 const EXEC: &[Verb] = &[Verb::Exec];

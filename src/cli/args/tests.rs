@@ -368,7 +368,7 @@ fn a_slip_is_answered_with_what_was_meant() {
     check_refused(
         &["sessions", "--json"],
         "--json is no option of `sx sessions`\n\
-         hint: it is one of sx exec, sx fetchtoken, sx config, sx probe, sx version",
+         hint: it is one of sx exec, sx fetchtoken, sx config, sx doctor, sx probe, sx version",
     );
     check_refused(
         &["exec", "x", "-m"],

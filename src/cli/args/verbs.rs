@@ -15,6 +15,8 @@ pub enum Verb {
     Fetchtoken,
     /// The settings.
     Config,
+    /// What works here and what does not.
+    Doctor,
     /// One request, and where its time went.
     Probe,
     /// The process that runs tools.
@@ -79,6 +81,12 @@ pub static COMMANDS: &[Row] = &[
         "config",
         "",
         "show the settings and who set each",
+    ),
+    command(
+        Verb::Doctor,
+        "doctor",
+        "",
+        "list the hosts that we contact, and try each",
     ),
     command(
         Verb::Probe,
