@@ -3,19 +3,21 @@
 //! The framing is read more strictly than a head: hex digits only, and CRLF where the grammar has
 //! it. A reader that takes a bare LF, a sign or a `0x` sees other chunks than its neighbour, and
 //! an answer can then be smuggled inside a body. No server that people use writes such things.
+//! What cannot move an end, such as zeros before a size or the text of an extension, is let pass.
 
 use std::mem;
 
 use super::Error;
-use super::has_control;
 use super::head::Fields;
 use super::head::Headers;
+use super::head::trim_blanks_start;
 
-/// As many as fit in 64 bits, so that a size cannot overflow; Go and curl stop there, too.
+/// As many as fit in 64 bits, so that a size cannot overflow (RFC 9112 §7.1 asks for that care).
 const SIZE_DIGITS_MAX: usize = 16;
 
-/// Nobody uses extensions: this bounds what a peer can make us read for one byte of body.
-const SIZE_LINE_BYTES_MAX: usize = 4_096;
+/// Nobody uses extensions: this bounds what a peer can make us read for one byte of body. Node and
+/// hyper stop there, too.
+const SIZE_LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// A chunked body that is being read.
 #[derive(Debug, Default)]
@@ -128,16 +130,20 @@ impl Chunked {
 }
 
 /// `chunk-size [ blanks ] [ ";" extension ] CRLF`. The grammar has blanks only before a `;`, but
-/// old servers pad every size with them, and nobody reads that in another way.
+/// old servers pad every size with them, and nobody reads that in another way. An extension may
+/// hold anything but a line end: §7.1.1 has it ignored, and only there could readers part.
 fn parse_size_line(line: &[u8]) -> Result<u64, Error> {
     let malformed = || Error::malformed("chunk size line", line);
     let content = line.strip_suffix(b"\r\n").ok_or_else(malformed)?;
     let digits_end = content.iter().position(|byte| !byte.is_ascii_hexdigit());
     let (digits, rest) = content.split_at(digits_end.unwrap_or(content.len()));
-    let rest_is_legal = matches!(rest.trim_ascii_start(), [] | [b';', ..]);
-    if digits.is_empty() || !rest_is_legal || has_control(rest) {
+    let rest_is_legal = matches!(trim_blanks_start(rest), [] | [b';', ..]);
+    if digits.is_empty() || !rest_is_legal || rest.contains(&b'\r') {
         return Err(malformed());
     }
+    // Any number of zeros is legal before a size, and so is `000` for the last one.
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    let digits = &digits[zeros..];
     if digits.len() > SIZE_DIGITS_MAX {
         return Err(Error::TooMany {
             what: "digits in a chunk size",

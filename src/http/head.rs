@@ -262,6 +262,13 @@ pub(super) fn trim_blanks(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
+/// The bytes without the blanks at their start; vertical tabs and form feeds are none here.
+pub(super) fn trim_blanks_start(bytes: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes.iter().position(|byte| !is_blank(byte));
+    &bytes[start.unwrap_or(bytes.len())..]
+}
+
 /// One or more `tchar` (RFC 9110 §5.6.2): what a method or a field name is made of.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);

@@ -54,22 +54,26 @@ fn chunks_are_joined() {
 #[test]
 fn sizes_may_have_zeros_blanks_and_extensions() {
     check("0000000000000005\r\nhello\r\n00\r\n\r\n", "hello");
+    let zeros = "0".repeat(100);
+    check(&format!("{zeros}5\r\nhello\r\n{zeros}\r\n\r\n"), "hello");
     check("5 \t \r\nhello\r\n0 \r\n\r\n", "hello");
     check("5 ; a\r\nhello\r\n0;\r\n\r\n", "hello");
     check("5;a=\"b;\u{fc}\"\t\r\nhello\r\n0;z\r\n\r\n", "hello");
+    check("5;\0\u{1b}\r\nhello\r\n0\r\n\r\n", "hello");
 }
 
 #[test]
 fn a_size_that_readers_could_differ_on_is_refused() {
     for line in [
-        "", "+5", "-5", " 5", "0x5", "5x", "5 5", "5,", "5\0", "5;a\rb", "5;\u{1b}", "g",
+        "", "+5", "-5", " 5", "0x5", "5x", "5 5", "5,", "5\0", "5\x0b", "5\x0c;", "5;a\rb", "5;\r",
+        "g",
     ] {
         check_refused(&format!("{line}\r\nhello\r\n0\r\n\r\n"), "size line");
     }
     check_refused("5\nhello\r\n0\r\n\r\n", "malformed chunk size line `5\\n`");
     check_refused("5;x\nhello\r\n0\r\n\r\n", "size line");
     check_refused(
-        "00000000000000005\r\nhello",
+        "010000000000000005\r\nhello",
         "too many digits in a chunk size",
     );
     check_refused("5\r\nhello\n0\r\n\r\n", "malformed end of a chunk `\\n`");
@@ -86,7 +90,7 @@ fn a_size_line_has_an_end() {
     let input = ["5;".as_bytes(), &[b'x'; SIZE_LINE_BYTES_MAX]].concat();
     let expected = Error::TooMany {
         what: "bytes in a chunk size line",
-        limit: 4_096,
+        limit: 16_384,
     };
     assert_eq!(decode(&[&input]), Err(expected.clone()));
     assert_eq!(decode(&input.chunks(1).collect::<Vec<_>>()), Err(expected));
@@ -121,7 +125,7 @@ fn a_naive_decoder_reads_the_same() {
         loop {
             let (line, rest) = input.split_once("\r\n")?;
             let digits = line.split(';').next()?.trim_end_matches([' ', '\t']);
-            if digits.starts_with('+') || digits.len() > 16 || line.contains(['\r', '\n']) {
+            if digits.starts_with('+') || line.contains(['\r', '\n']) {
                 return None;
             }
             let size = usize::from_str_radix(digits, 16).ok()?;
