@@ -63,7 +63,7 @@ impl Body {
     }
 
     /// The peer closed the connection: is the body whole?
-    pub fn finish(&mut self) -> Result<(), Error> {
+    pub fn finish(&self) -> Result<(), Error> {
         match self {
             Body::Sized { left: 0 } | Body::UntilClose => Ok(()),
             Body::Sized { left } => Err(Error::Truncated {

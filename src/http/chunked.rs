@@ -86,15 +86,14 @@ impl Chunked {
         matches!(self.state, State::Done(_))
     }
 
-    /// The peer closed the connection. A body is whole once its last chunk came (RFC 9112 §8):
-    /// some servers forget the empty line after it. Trailers that were cut off are dropped.
-    pub fn finish(&mut self) -> Result<(), Error> {
+    /// The peer closed the connection. The data is whole once the last chunk came (RFC 9112 §8),
+    /// but the message ends with the empty line after the trailers (§7.1). Where that is missing
+    /// trailers may be, too, and a trailer is where the digest of the data stands; so this is a
+    /// cut like any other, as it is to curl, Go, Java, Node and hyper.
+    pub fn finish(&self) -> Result<(), Error> {
         let missing = match &self.state {
-            State::Trailers(_) => {
-                self.state = State::Done(Headers::new());
-                return Ok(());
-            }
             State::Done(_) => return Ok(()),
+            State::Trailers(_) => "the empty line after the last chunk".to_string(),
             State::Data { left } => format!("{left} bytes of a chunk and the last chunk"),
             State::SizeLine | State::DataCr | State::DataLf => "the last chunk".to_string(),
         };

@@ -172,7 +172,7 @@ impl Exchange {
     /// The peer closed the connection: fine if the answer is whole, or if only this could end it.
     pub fn finish(&mut self) -> Result<(), Error> {
         self.keeps_alive = false;
-        match &mut self.state {
+        match &self.state {
             State::Head(_) => {
                 let missing = if self.has_begun {
                     "the rest of the head"
