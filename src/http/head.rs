@@ -6,7 +6,6 @@
 use std::mem;
 
 use super::Error;
-use super::has_control;
 use super::parse_digits;
 
 /// What curl reads. Policies and cookies of real services come to some 20 KB.
@@ -153,12 +152,13 @@ impl Fields {
         let colon = colon.ok_or_else(|| Error::malformed("header line", line))?;
         // Space before the colon is a request smuggler's trick, but in an answer RFC 9112 §5.1 has
         // every proxy remove it: there is one reading, and this is it.
-        let name = line[..colon].trim_ascii_end();
-        if !is_token(name) {
+        let name = trim_blanks_end(&line[..colon]);
+        // A line without a name names nothing: servers send it, and all but Node and hyper read on.
+        if !name.is_empty() && !is_token(name) {
             return Err(Error::malformed("header name", name));
         }
         check_limit("header fields", self.headers.0.len() + 1, FIELDS_MAX)?;
-        let value = line[colon + 1..].trim_ascii();
+        let value = trim_blank_bytes(&line[colon + 1..]);
         self.headers.push(text(name), text(value));
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Fields {
         let Some((_, value)) = self.headers.0.last_mut() else {
             return Err(Error::malformed("header line", line));
         };
-        let more = text(line.trim_ascii());
+        let more = text(trim_blank_bytes(line));
         if !value.is_empty() && !more.is_empty() {
             value.push(' ');
         }
@@ -192,8 +192,9 @@ impl Lines {
     /// Takes bytes off the front of `input` until a line is whole, and returns it without its end.
     ///
     /// A bare LF ends a line as well (RFC 9112 §2.2 allows it). A bare CR does not: that section
-    /// wants it refused or replaced, and all control characters but the tab are refused alike (RFC
-    /// 9110 §5.5), NUL first, since other readers stop at it.
+    /// wants it refused or replaced, since other readers end a line there, and RFC 9110 §5.5 says
+    /// the same of NUL, where they stop. It lets other control characters stay: in a reason or a
+    /// value they move no end. Whoever shows a value escapes it.
     fn next(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let end = input.iter().position(|&byte| byte == b'\n');
         let (piece, rest) = input.split_at(end.map_or(input.len(), |at| at + 1));
@@ -209,7 +210,7 @@ impl Lines {
         let mut line = mem::take(&mut self.line);
         line.pop();
         line.pop_if(|byte| *byte == b'\r');
-        if has_control(&line) {
+        if line.contains(&b'\r') || line.contains(&0) {
             return Err(Error::malformed("header line", &line));
         }
         Ok(Some(line))
@@ -233,13 +234,13 @@ fn check_begun_status_line(begun: &[u8]) -> Result<(), Error> {
 }
 
 /// Words are parted by any blanks, and the reason may be missing with the blank before it: RFC 9112
-/// §4 asks a client to be as mild as that. The status has three digits, whatever it means.
+/// §4 allows a client to be as mild as that. The status has three digits, whatever it means.
 fn parse_status_line(line: &[u8]) -> Result<ResponseHead, Error> {
     let malformed = || Error::malformed("status line", line);
     let Some([minor @ b'0'..=b'9', rest @ ..]) = line.strip_prefix(VERSION) else {
         return Err(malformed());
     };
-    let after_blanks = rest.trim_ascii_start();
+    let after_blanks = trim_blanks_start(rest);
     let (digits, reason) = after_blanks.split_at_checked(3).ok_or_else(malformed)?;
     let status = parse_digits(digits).and_then(|number| u16::try_from(number).ok());
     let status = status
@@ -250,7 +251,7 @@ fn parse_status_line(line: &[u8]) -> Result<ResponseHead, Error> {
     }
     Ok(ResponseHead {
         status,
-        reason: text(reason.trim_ascii()),
+        reason: text(trim_blank_bytes(reason)),
         minor: minor - b'0',
         headers: Headers::new(),
     })
@@ -262,11 +263,23 @@ pub(super) fn trim_blanks(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The bytes without the blanks at their start; vertical tabs and form feeds are none here.
+/// The same of bytes. `trim_ascii` would also take a form feed, and so make another word, too.
+fn trim_blank_bytes(bytes: &[u8]) -> &[u8] {
+    trim_blanks_end(trim_blanks_start(bytes))
+}
+
 pub(super) fn trim_blanks_start(bytes: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = bytes.iter().position(|byte| !is_blank(byte));
+    let start = bytes.iter().position(|byte| !is_blank(*byte));
     &bytes[start.unwrap_or(bytes.len())..]
+}
+
+fn trim_blanks_end(bytes: &[u8]) -> &[u8] {
+    let last = bytes.iter().rposition(|byte| !is_blank(*byte));
+    &bytes[..last.map_or(0, |last| last + 1)]
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// One or more `tchar` (RFC 9110 §5.6.2): what a method or a field name is made of.
