@@ -17,8 +17,8 @@ use super::head::is_token;
 use super::url::Url;
 use crate::base::secret::Secret;
 
-/// A server may say "102, still at it" every few seconds for minutes, but not for ever.
-const INTERIM_HEADS_MAX: usize = 100;
+/// A server may say "102, still at it" every second for minutes, but not for ever.
+const INTERIM_HEADS_MAX: usize = 1_000;
 
 /// Fields that say where a message ends or that change how it is sent. They are ours to write.
 const RESERVED: &[&str] = &[
@@ -239,11 +239,15 @@ impl Exchange {
 
     fn take_head(&mut self, head: ResponseHead) -> Result<(), Error> {
         match head.status {
-            // What follows would be another protocol, which only an `Upgrade` field may ask for.
-            101 => Err(Error::Unasked {
-                what: "status",
-                value: "101 switching protocols".to_string(),
-            }),
+            // What follows would be another protocol, which only an `Upgrade` field may ask for
+            // (RFC 9110 §7.8). A caller may want to see what it is.
+            101 => {
+                self.head = Some(head);
+                Err(Error::Unasked {
+                    what: "status",
+                    value: "101 switching protocols".to_string(),
+                })
+            }
             // Any number of these may come, asked for or not (RFC 9110 §15.2).
             100..=199 => {
                 self.interim_heads += 1;

@@ -14,8 +14,9 @@ const HEAD_BYTES_MAX: usize = 300 * 1024;
 /// What curl reads, too; a longer line is a body that we took for a head.
 const LINE_BYTES_MAX: usize = 100 * 1024;
 
-/// Ten times what a well-dressed answer carries: small fields cost more memory than their bytes.
-const FIELDS_MAX: usize = 1_000;
+/// What Node reads, and far more than an answer carries: small fields cost more memory than their
+/// bytes.
+const FIELDS_MAX: usize = 2_000;
 
 /// The fields of a message in the order in which they came.
 ///

@@ -343,6 +343,15 @@ fn a_refused_body_still_shows_the_status() {
 }
 
 #[test]
+fn a_switch_that_nobody_asked_for_is_shown() {
+    let mut exchange = get();
+    let input = b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nxyz";
+    let error = exchange.feed(input, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, Error::Unasked { what: "status", .. }));
+    assert_eq!(exchange.head().map(|head| head.status), Some(101));
+}
+
+#[test]
 fn a_damaged_answer_is_read_alike_in_every_cut() {
     let fixtures = [
         "HTTP/1.1 100 C\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 5\r\n\r\nhello",

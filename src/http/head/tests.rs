@@ -174,8 +174,8 @@ fn everything_that_grows_has_a_limit() {
     }
     check(
         "a: b\r\n",
-        1_001,
-        "too many header fields, the limit is 1000",
+        2_001,
+        "too many header fields, the limit is 2000",
     );
     check(
         "a",
