@@ -93,9 +93,14 @@ fn framing(headers: &Headers) -> Result<Body, Error> {
         ));
     }
     match codings.as_str() {
-        "chunked" => Ok(Body::Chunked(Chunked::default())),
-        // Struck from the registry since RFC 7230, but still sent: no coding, and no length either.
-        "identity" => Ok(Body::UntilClose),
+        // No coding, and no length either. `identity` was struck from the registry by RFC 7230, but
+        // is still sent; an empty list is one (RFC 9110 §5.6.1), and all but Go read it so.
+        "" | "identity" => Ok(Body::UntilClose),
+        // Never applied twice (RFC 9112 §6.1), so it was only said twice: by an application and by
+        // the server before it. The connection is not used again after that.
+        _ if codings.split(", ").all(|coding| coding == "chunked") => {
+            Ok(Body::Chunked(Chunked::default()))
+        }
         // Anything else was not offered, by the `TE` field that we do not send (§7.4).
         _ => Err(Error::Unasked {
             what: "transfer-encoding",
@@ -184,7 +189,10 @@ mod tests {
         check(&[(LENGTH, "18446744073709551615")], "18446744073709551615");
         check(&[(CODING, "chunked")], "chunked");
         check(&[("transfer-ENCODING", " ,Chunked, ")], "chunked");
-        check(&[(CODING, "identity")], "close");
+        check(&[(CODING, "chunked"), (CODING, "Chunked")], "chunked");
+        for value in ["identity", "", " , "] {
+            check(&[(CODING, value)], "close");
+        }
     }
 
     #[test]
@@ -209,20 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn only_chunked_alone_is_read() {
+    fn no_other_coding_and_no_length_beside_it_is_read() {
         check_refused(&[(CODING, "chunked"), (LENGTH, "5")], "and also");
         check_refused(&[(CODING, "identity"), (LENGTH, "5")], "and also");
         check_refused(
             &[(CODING, "gzip, chunked")],
             "`gzip, chunked` was not asked for",
         );
+        check_refused(&[(CODING, ""), (LENGTH, "5")], "and also");
         check_refused(
-            &[(CODING, "chunked"), (CODING, "chunked")],
-            "`chunked, chunked`",
+            &[(CODING, "chunked"), (CODING, "identity")],
+            "`chunked, identity`",
         );
         for value in [
-            "",
             "gzip",
+            "identity, chunked",
             "xchunked",
             "chunked;a",
             "\"chunked\"",

@@ -273,13 +273,14 @@ impl Exchange {
 }
 
 /// The rules of RFC 9112 §9.3. A transfer coding in an answer of HTTP/1.0 was passed on by one who
-/// did not understand it: §6.1 wants the connection closed after it.
+/// did not understand it: §6.1 wants the connection closed after it. So it is after two of them,
+/// since one of those who wrote them may have meant another end.
 fn allows_another(head: &ResponseHead) -> bool {
-    if has_option(&head.headers, "close") {
+    let codings = head.headers.elements("transfer-encoding").count();
+    if has_option(&head.headers, "close") || codings > 1 {
         return false;
     }
-    let has_coding = head.headers.first("transfer-encoding").is_some();
-    head.minor >= 1 || (has_option(&head.headers, "keep-alive") && !has_coding)
+    head.minor >= 1 || (has_option(&head.headers, "keep-alive") && codings == 0)
 }
 
 fn has_option(headers: &Headers, option: &str) -> bool {

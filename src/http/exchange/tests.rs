@@ -199,6 +199,12 @@ fn an_answer_ends_where_it_says_and_the_connection_stays() {
         "hi",
         Reuse::No,
     );
+    check(
+        &format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{chunked}"),
+        200,
+        "hi",
+        Reuse::No,
+    );
     let kept = "Connection: keep-alive\r\n";
     check(
         &format!("HTTP/1.0 200 OK\r\n{kept}{chunked}"),
