@@ -13,9 +13,40 @@ use super::head::ResponseHead;
 use super::head::trim_blanks;
 use super::parse_digits;
 
+/// Codings after which a body is no longer what was asked for: those that are registered (RFC 9110
+/// §16.6.1) and those that are used without it. Servers put other words there as well, such as
+/// `utf-8`, `none` or `aws-chunked`; they change no byte, and every client reads on.
+const CODINGS: [&str; 18] = [
+    "aes128gcm",
+    "br",
+    "bzip2",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "gzip",
+    "lz4",
+    "lzma",
+    "pack200-gzip",
+    "snappy",
+    "x-bzip2",
+    "x-compress",
+    "x-gzip",
+    "xz",
+    "zstd",
+];
+
 /// A body that is being read.
 #[derive(Debug)]
-pub enum Body {
+pub struct Body {
+    framing: Framing,
+    /// What was done to the bytes, if any should come: many servers name it over no body, too.
+    coding: Option<String>,
+}
+
+#[derive(Debug)]
+enum Framing {
     /// So many bytes; 0 also where there is no body.
     Sized {
         /// Bytes that have not come yet.
@@ -31,55 +62,79 @@ impl Body {
     /// The body that follows `head` in the answer to a request of that method: the rules of RFC
     /// 9112 §6.3 in their order, but for CONNECT, which is not a message with a body.
     pub fn of(method: &str, head: &ResponseHead) -> Result<Body, Error> {
-        if method == "HEAD" || matches!(head.status, 100..=199 | 204 | 304) {
-            return Ok(Body::Sized { left: 0 });
-        }
-        let body = framing(&head.headers)?;
-        if !body.is_done() {
-            check_not_compressed(&head.headers)?;
-        }
-        Ok(body)
+        let framing = if method == "HEAD" || matches!(head.status, 100..=199 | 204 | 304) {
+            Framing::Sized { left: 0 }
+        } else {
+            framing(&head.headers)?
+        };
+        let coding = content_coding(&head.headers);
+        Ok(Body { framing, coding })
     }
 
     /// Takes bytes off the front of `input` and appends what they decode to.
     ///
-    /// Takes everything unless the body ends inside `input`.
+    /// Takes everything unless the body ends inside `input`. A compressed body fails at its first
+    /// byte, and none of it is appended.
     pub fn feed(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        match self {
-            Body::Sized { left } => *left -= take_data(*left, input, out),
-            Body::Chunked(chunked) => chunked.feed(input, out)?,
-            Body::UntilClose => _ = take_data(u64::MAX, input, out),
+        let before = out.len();
+        let fed = match &mut self.framing {
+            Framing::Sized { left } => {
+                *left -= take_data(*left, input, out);
+                Ok(())
+            }
+            Framing::Chunked(chunked) => chunked.feed(input, out),
+            Framing::UntilClose => {
+                take_data(u64::MAX, input, out);
+                Ok(())
+            }
+        };
+        match &self.coding {
+            Some(coding) if out.len() > before => {
+                out.truncate(before);
+                Err(Error::Unasked {
+                    what: "content-encoding",
+                    value: coding.clone(),
+                })
+            }
+            _ => fed,
         }
-        Ok(())
     }
 
     /// Did all of it come? Never true of a body that only a close can end.
     pub fn is_done(&self) -> bool {
-        match self {
-            Body::Sized { left } => *left == 0,
-            Body::Chunked(chunked) => chunked.is_done(),
-            Body::UntilClose => false,
+        match &self.framing {
+            Framing::Sized { left } => *left == 0,
+            Framing::Chunked(chunked) => chunked.is_done(),
+            Framing::UntilClose => false,
         }
     }
 
     /// The peer closed the connection: is the body whole?
     pub fn finish(&self) -> Result<(), Error> {
-        match self {
-            Body::Sized { left: 0 } | Body::UntilClose => Ok(()),
-            Body::Sized { left } => Err(Error::Truncated {
+        match &self.framing {
+            Framing::Sized { left: 0 } | Framing::UntilClose => Ok(()),
+            Framing::Sized { left } => Err(Error::Truncated {
                 missing: format!("{left} bytes of the body"),
             }),
-            Body::Chunked(chunked) => chunked.finish(),
+            Framing::Chunked(chunked) => chunked.finish(),
+        }
+    }
+
+    /// The fields after a body in chunks; they can be taken once, when it is done.
+    pub fn take_trailers(&mut self) -> Headers {
+        match &mut self.framing {
+            Framing::Chunked(chunked) => chunked.take_trailers(),
+            _ => Headers::new(),
         }
     }
 }
 
-fn framing(headers: &Headers) -> Result<Body, Error> {
+fn framing(headers: &Headers) -> Result<Framing, Error> {
     let length = content_length(headers)?;
     if headers.first("transfer-encoding").is_none() {
         return Ok(match length {
-            Some(left) => Body::Sized { left },
-            None => Body::UntilClose,
+            Some(left) => Framing::Sized { left },
+            None => Framing::UntilClose,
         });
     }
     let codings: Vec<&str> = headers.elements("transfer-encoding").collect();
@@ -95,11 +150,11 @@ fn framing(headers: &Headers) -> Result<Body, Error> {
     match codings.as_str() {
         // No coding, and no length either. `identity` was struck from the registry by RFC 7230, but
         // is still sent; an empty list is one (RFC 9110 §5.6.1), and all but Go read it so.
-        "" | "identity" => Ok(Body::UntilClose),
+        "" | "identity" => Ok(Framing::UntilClose),
         // Never applied twice (RFC 9112 §6.1), so it was only said twice: by an application and by
         // the server before it. The connection is not used again after that.
         _ if codings.split(", ").all(|coding| coding == "chunked") => {
-            Ok(Body::Chunked(Chunked::default()))
+            Ok(Framing::Chunked(Chunked::default()))
         }
         // Anything else was not offered, by the `TE` field that we do not send (§7.4).
         _ => Err(Error::Unasked {
@@ -128,15 +183,10 @@ pub fn content_length(headers: &Headers) -> Result<Option<u64>, Error> {
 
 /// `Accept-Encoding: identity` went out; a server that compresses all the same (RFC 9110 §12.5.3
 /// lets it) would hand us noise.
-fn check_not_compressed(headers: &Headers) -> Result<(), Error> {
+fn content_coding(headers: &Headers) -> Option<String> {
     let mut codings = headers.elements("content-encoding");
-    match codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        None => Ok(()),
-        Some(coding) => Err(Error::Unasked {
-            what: "content-encoding",
-            value: coding.to_string(),
-        }),
-    }
+    let is_known = |coding: &&str| CODINGS.contains(&coding.to_ascii_lowercase().as_str());
+    codings.find(is_known).map(str::to_string)
 }
 
 #[cfg(test)]
@@ -155,12 +205,12 @@ mod tests {
             minor: 1,
             headers,
         };
-        match Body::of(method, &head) {
-            Ok(Body::Sized { left }) => Ok(left.to_string()),
-            Ok(Body::Chunked(_)) => Ok("chunked".to_string()),
-            Ok(Body::UntilClose) => Ok("close".to_string()),
-            Err(error) => Err(error.to_string()),
-        }
+        let body = Body::of(method, &head).map_err(|error| error.to_string())?;
+        Ok(match body.framing {
+            Framing::Sized { left } => left.to_string(),
+            Framing::Chunked(_) => "chunked".to_string(),
+            Framing::UntilClose => "close".to_string(),
+        })
     }
 
     #[track_caller]
@@ -256,23 +306,54 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_body_is_named() {
-        let gzip = ("Content-Encoding", "gzip");
-        check_refused(&[gzip], "content-encoding `gzip` was not asked for");
-        check_refused(
-            &[(CODING, "chunked"), ("content-encoding", "identity, br")],
-            "`br`",
-        );
-        check(&[gzip, (LENGTH, "0")], "0");
-        check(&[("Content-Encoding", ""), (LENGTH, "1")], "1");
-        check(&[("Content-Encoding", "Identity"), (LENGTH, "1")], "1");
+    fn a_compressed_body_is_named_once_there_is_one() {
+        #[track_caller]
+        fn check(coding: &str, sent: &str, expected: Result<&str, &str>) {
+            let mut headers = Headers::new();
+            headers.push(CODING, "chunked");
+            headers.push("content-encoding", coding);
+            let head = ResponseHead {
+                status: 200,
+                reason: String::new(),
+                minor: 1,
+                headers,
+            };
+            let mut body = Body::of("GET", &head).unwrap();
+            let mut out = Vec::new();
+            let fed = body.feed(&mut sent.as_bytes(), &mut out);
+            let fed = fed.and_then(|()| body.finish());
+            let found = match &fed {
+                Ok(()) => Ok(str::from_utf8(&out).unwrap()),
+                Err(Error::Unasked { what, value }) => {
+                    assert_eq!(
+                        (*what, out.as_slice()),
+                        ("content-encoding", b"".as_slice())
+                    );
+                    Err(value.as_str())
+                }
+                Err(error) => panic!("{coding}: {error}"),
+            };
+            assert_eq!(found, expected, "{coding}");
+        }
+        let (empty, some) = ("0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n");
+        check("gzip", some, Err("gzip"));
+        check("gzip", "1\r\nx!", Err("gzip"));
+        check("identity, BR", some, Err("BR"));
+        check("gzip", empty, Ok(""));
+        for other in ["", "Identity", "utf-8", "none", "aws-chunked"] {
+            check(other, some, Ok("x"));
+        }
     }
 
     #[test]
     fn a_body_cut_short_says_how_much_is_missing() {
+        let sized = |left| Body {
+            framing: Framing::Sized { left },
+            coding: None,
+        };
         let mut out = Vec::new();
         let mut input = b"abcdef".as_slice();
-        let mut body = Body::Sized { left: 4 };
+        let mut body = sized(4);
         body.feed(&mut input, &mut out).unwrap();
         assert_eq!(
             (out.as_slice(), input),
@@ -281,6 +362,6 @@ mod tests {
         assert_eq!((body.is_done(), body.finish()), (true, Ok(())));
         let missing = "4 bytes of the body".to_string();
         let error = Error::Truncated { missing };
-        assert_eq!(Body::Sized { left: 4 }.finish(), Err(error));
+        assert_eq!(sized(4).finish(), Err(error));
     }
 }

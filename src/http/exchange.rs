@@ -227,9 +227,7 @@ impl Exchange {
                     if !body.is_done() {
                         return Ok(());
                     }
-                    if let Body::Chunked(chunked) = body {
-                        self.trailers = chunked.take_trailers();
-                    }
+                    self.trailers = body.take_trailers();
                     self.state = State::Done;
                 }
                 State::Done => return Ok(()),

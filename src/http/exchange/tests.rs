@@ -338,7 +338,7 @@ fn a_request_for_close_is_kept() {
 #[test]
 fn a_refused_body_still_shows_the_status() {
     let mut exchange = get();
-    let input = b"HTTP/1.1 403 No\r\nContent-Encoding: gzip\r\n\r\n";
+    let input = b"HTTP/1.1 403 No\r\nContent-Encoding: gzip\r\n\r\n\x1f";
     let error = exchange
         .feed(input, &mut Vec::new())
         .unwrap_err()
