@@ -293,6 +293,10 @@ mod tests {
         );
         check_data(b"data: a\xffb\xe2\x82\n\n", &["a\u{fffd}b\u{fffd}"]);
         check_data(b"data: \xe2\x82\ndata: \xac\n\n", &["\u{fffd}\n\u{fffd}"]);
+        // One mark for each longest beginning of a character (WHATWG Encoding, UTF-8 decoder).
+        check_data(b"data: \xf0\x9f\x98\xe2\x82\xac\n\n", &["\u{fffd}\u{20ac}"]);
+        check_data(b"data: \xed\xa0\x80\xc0\x80\n\n", &[&"\u{fffd}".repeat(5)]);
+        check_data(b"data: \xf4\x90\x80\x80\n\n", &[&"\u{fffd}".repeat(4)]);
     }
 
     #[test]
