@@ -74,7 +74,7 @@ impl Agent {
                 Err(failure) => failure,
             };
             let is_refused = matches!(&failure, Failure::Provider(provider::Error::Auth { .. }));
-            if is_refused && !is_renewed && self.store.is_some() {
+            if is_refused && !is_renewed && self.source.is_some() {
                 is_renewed = true;
                 why = Why::Unauthorized;
                 self.discard()?;
@@ -98,28 +98,30 @@ impl Agent {
     }
 
     /// A token that should be accepted; `None` where none is sent.
-    fn token(&mut self, why: Why) -> Result<Option<auth::Token>, Failure> {
-        let Some(store) = &mut self.store else {
+    pub(super) fn token(&mut self, why: Why) -> Result<Option<auth::Token>, Failure> {
+        let Some(source) = &mut self.source else {
             return Ok(None);
         };
-        let token = store.fresh(why, &mut self.desk);
-        let warning = store.take_warning();
+        let token = source.fresh(why, &mut self.desk);
+        let warning = source.take_warning();
         // Ctrl-C during a refresh is Ctrl-C, whatever the refresh made of it.
         self.desk.check()?;
         let token = token.map_err(Failure::Auth)?;
         self.keep_secrets_out();
-        if let Some(warning) = warning {
-            self.show(&Event::Warning(&warning))?;
+        match warning {
+            Some(warning) if self.run.is_open => self.show(&Event::Warning(&warning))?,
+            // The opening comes first.
+            warning => self.warnings.extend(warning),
         }
         Ok(Some(token))
     }
 
     /// The session's file must hold no secret of ours, though a command prints it.
     pub fn keep_secrets_out(&mut self) {
-        let (Some(log), Some(store)) = (&mut self.log, &self.store) else {
+        let (Some(log), Some(source)) = (&mut self.log, &self.source) else {
             return;
         };
-        for secret in store.secrets() {
+        for secret in source.secrets() {
             log.keep_out(secret);
         }
     }
@@ -387,6 +389,7 @@ impl Retries {
 fn is_passing(error: &net::Error) -> bool {
     match error.plain() {
         net::Error::Connect { .. }
+        | net::Error::Socket { .. }
         | net::Error::Resolve { .. }
         | net::Error::Timeout { .. }
         | net::Error::Broken { .. } => true,

@@ -15,12 +15,14 @@ use crate::http::head::Headers;
 use crate::net;
 use crate::net::Transfer;
 use crate::net::transfer::Progress;
+use crate::proc::capture::Capture;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use crate::sys::signals::STOPS;
 use crate::sys::signals::Signal;
 use crate::sys::signals::Signals;
 use crate::term::lines::Lines;
+use std::path::Path;
 use std::time::Duration;
 
 /// Who renews credentials answers in a second or two, or is down.
@@ -53,6 +55,7 @@ pub struct Desk {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Woken {
     Transfer,
+    Program,
     /// A connection that no request is using.
     Idle,
     Signal,
@@ -78,10 +81,22 @@ impl Desk {
     /// Waits until something moved or `deadline` is over. Fails if a signal says stop, the run's
     /// time is up, or the hands are gone.
     pub fn wait(&mut self, transfer: Option<&Transfer>, deadline: Deadline) -> Result<(), Failure> {
+        self.wait_beside(transfer, None, deadline)
+    }
+
+    fn wait_beside(
+        &mut self,
+        transfer: Option<&Transfer>,
+        program: Option<&Capture>,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
         let mut set = PollSet::new();
         set.add(self.signals.fd(), Interest::Read, Woken::Signal);
         if let Some(transfer) = transfer {
             transfer.wait_for(&mut set, Woken::Transfer);
+        }
+        if let Some(program) = program {
+            program.wait_for(&mut set, Woken::Program);
         }
         self.client.wait_for(&mut set, Woken::Idle);
         if let Some(hands) = &self.hands {
@@ -167,9 +182,12 @@ impl Desk {
 
     /// A stop that came while a credential was renewed is for the loop to obey, not for `auth`.
     fn unreachable(&mut self, failure: Failure) -> Unreachable {
-        let reason = failure.to_string();
+        let why = failure.to_string();
         self.put_back(failure);
-        Unreachable(reason)
+        Unreachable {
+            why,
+            may_have_arrived: true,
+        }
     }
 
     /// The signals that mean stop; the others only woke us.
@@ -188,35 +206,48 @@ impl Desk {
 /// How a credential is renewed from within the loop: the hands and the person's typing are heard
 /// meanwhile, and Ctrl-C ends it.
 impl auth::Fetch for Desk {
-    fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
-        let unreachable = |error: &dyn std::fmt::Display| Unreachable(error.to_string());
+    fn fetch(
+        &mut self,
+        request: Request,
+        socket: Option<&Path>,
+    ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        let lost = |error: net::Error| Unreachable {
+            why: error.to_string(),
+            may_have_arrived: error.may_have_arrived(),
+        };
         let whole = Deadline::after(FETCH_TIME_MAX, "FETCH_TIME_MAX");
-        let started = self.client.start(request);
-        let mut transfer = started.map_err(|error| unreachable(&error))?;
+        let started = match socket {
+            Some(socket) => self.client.start_on_socket(request, socket),
+            None => self.client.start(request),
+        };
+        let mut transfer = started.map_err(lost)?;
         let mut body = Vec::new();
-        loop {
-            let progress = transfer.step(&mut body);
-            if progress.map_err(|error| unreachable(&error))? == Progress::Done {
-                break;
-            }
+        while transfer.step(&mut body).map_err(lost)? != Progress::Done {
             if body.len() > FETCH_BYTES_MAX || whole.is_over() {
-                return Err(Unreachable(
-                    "the answer is too long or too slow".to_string(),
-                ));
+                return Err(Unreachable {
+                    why: "the answer is too long or too slow".to_string(),
+                    may_have_arrived: true,
+                });
             }
             let deadline = transfer.deadline().sooner(whole);
             let waited = self.wait(Some(&transfer), deadline);
             waited.map_err(|failure| self.unreachable(failure))?;
         }
         let Some(head) = transfer.head().cloned() else {
-            return Err(Unreachable("an answer without a head".to_string()));
+            return Err(Unreachable::new("an answer without a head"));
         };
-        self.client.finish(transfer);
+        if socket.is_none() {
+            self.client.finish(transfer);
+        }
         Ok((head.status, head.headers, body))
     }
 
     fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable> {
-        self.wait(None, deadline)
-            .map_err(|failure| self.unreachable(failure))
+        Desk::wait(self, None, deadline).map_err(|failure| self.unreachable(failure))
+    }
+
+    fn wait(&mut self, program: &Capture) -> Result<(), Unreachable> {
+        let waited = self.wait_beside(None, Some(program), program.deadline());
+        waited.map_err(|failure| self.unreachable(failure))
     }
 }

@@ -21,6 +21,7 @@ use crate::agent::event::Opening;
 use crate::agent::event::Status;
 use crate::agent::failure::Failure;
 use crate::auth;
+use crate::auth::Why;
 use crate::base::clock;
 use crate::base::clock::Deadline;
 use crate::base::date;
@@ -93,7 +94,7 @@ pub struct Agent {
     /// The service.
     pub provider: Box<dyn Provider>,
     /// The credential; `None` where none is sent.
-    pub store: Option<auth::Store>,
+    pub source: Option<Box<dyn auth::Source>>,
     /// The descriptors.
     pub desk: Desk,
     /// Who is told.
@@ -223,6 +224,11 @@ impl Agent {
         if let Some(ready) = &ready {
             self.opening.cwd.clone_from(&ready.cwd);
             self.opening.sandbox.clone_from(&ready.sandbox);
+        }
+        if self.opening.account.is_empty()
+            && let Some(token) = self.token(Why::Proactive)?
+        {
+            self.opening.account = auth::describe(&token);
         }
         let opening = self.opening.clone();
         self.show(&Event::Opening(&opening))?;

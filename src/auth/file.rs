@@ -255,45 +255,87 @@ fn malformed(path: &Path, why: &str) -> Error {
     }
 }
 
-/// Both locks of a credential file; they are let go when this is dropped.
+/// What came of a try to take the locks of a credential file.
+#[derive(Debug)]
+pub enum Taken {
+    /// They are ours until this is dropped.
+    Locks(Locks),
+    /// Another process holds one of them.
+    Busy,
+    /// The file system has no locks, as some that are shared over a network.
+    Unsupported,
+}
+
+/// The locks of a credential file; they are let go when this is dropped.
 #[derive(Debug)]
 pub struct Locks {
-    _commit: File,
-    _file: File,
+    _held: Vec<File>,
 }
 
 impl Locks {
-    /// Takes `auth.lock` and then `FILE.lock` beside the file, in the official client's order;
-    /// `None` where another process holds one of them. Never waits.
-    pub fn try_take(target: &Path) -> Result<Option<Locks>, Error> {
-        let Some(commit) = try_lock(&target.with_file_name("auth.lock"))? else {
-            return Ok(None);
-        };
-        let mut name = target.file_name().unwrap_or_default().to_os_string();
-        name.push(".lock");
-        let file = try_lock(&target.with_file_name(name))?;
-        Ok(file.map(|file| Locks {
-            _commit: commit,
-            _file: file,
-        }))
+    /// Takes `auth.lock` and then `FILE.lock` beside the file, in the official client's order.
+    /// Where they cannot be made, since the disk is full or read-only, the file itself is locked.
+    /// Never waits.
+    pub fn try_take(target: &Path) -> Result<Taken, Error> {
+        let mut held = Vec::new();
+        for path in [target.with_file_name("auth.lock"), beside(target, ".lock")] {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false).mode(0o600);
+            let file = match options.open(&path) {
+                Ok(file) => file,
+                Err(error) if is_unwritable(&error) => File::open(target).map_err(|source| {
+                    let path = target.to_path_buf();
+                    let action = "lock";
+                    Error::Io {
+                        path,
+                        action,
+                        source,
+                    }
+                })?,
+                Err(source) => {
+                    let action = "lock";
+                    return Err(Error::Io {
+                        path,
+                        action,
+                        source,
+                    });
+                }
+            };
+            // flock(2), which `File::try_lock` is on Linux; it ends with the process whatever
+            // happens. A second one on the same file by another descriptor would be refused.
+            let is_held = held.iter().any(|other| is_same(other, &file));
+            match file.try_lock() {
+                Ok(()) => held.push(file),
+                Err(TryLockError::WouldBlock) if is_held => {}
+                Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
+                Err(TryLockError::Error(_)) => return Ok(Taken::Unsupported),
+            }
+        }
+        Ok(Taken::Locks(Locks { _held: held }))
     }
 }
 
-/// flock(2), which `File::try_lock` is on Linux; it ends with the process whatever happens.
-fn try_lock(path: &Path) -> Result<Option<File>, Error> {
-    let failed = |source| Error::Io {
-        path: path.to_path_buf(),
-        action: "lock",
-        source,
-    };
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
+/// Whether two descriptors are of one file.
+fn is_same(one: &File, other: &File) -> bool {
+    let place = |file: &File| Some((file.metadata().ok()?.dev(), file.metadata().ok()?.ino()));
+    place(one).is_some() && place(one) == place(other)
+}
+
+/// The name of the file with an ending more.
+pub(super) fn beside(target: &Path, ending: &str) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(ending);
+    target.with_file_name(name)
+}
+
+/// Whether the disk takes nothing new, whoever writes.
+pub(super) fn is_unwritable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// A file beside the credential file that will take its place, or is removed.

@@ -2,19 +2,31 @@
 //!
 //! One refresh token is spent once, by whoever holds the locks through the network call. Everyone
 //! else reads the file again and takes what is there, if it still belongs to the same account. A
-//! refresh that nobody could keep is not made: first the locks and the new file, then the request.
+//! brain lets a process of its own do it ([`apart`]), so that nothing that ends the brain ends it
+//! between the issuer's answer and the disk.
+//!
+//! Where the disk is full or read-only the new token serves this run alone. Where there are no
+//! locks, what others wrote meanwhile is found by reading the file again before it is replaced.
 
 use crate::auth::Error;
 use crate::auth::Fetch;
+use crate::auth::Source;
 use crate::auth::Token;
 use crate::auth::Why;
+use crate::auth::apart;
+use crate::auth::apart::Renewer;
 use crate::auth::file::Credential;
 use crate::auth::file::Locks;
 use crate::auth::file::Places;
 use crate::auth::file::Replacement;
+use crate::auth::file::Taken;
+use crate::auth::file::is_unwritable;
+use crate::auth::gap;
+use crate::auth::gap::Note;
 use crate::auth::identity::Identity;
 use crate::auth::refresh;
 use crate::auth::refresh::Failure;
+use crate::auth::refresh::Fresh;
 use crate::base::clock;
 use crate::base::clock::Deadline;
 use crate::base::secret::Secret;
@@ -31,7 +43,6 @@ const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the source needs to know.
-#[derive(Clone, Debug)]
 pub struct Options {
     /// Where the file may be.
     pub places: Places,
@@ -41,10 +52,11 @@ pub struct Options {
     pub client_id: Option<String>,
     /// Who we say we are.
     pub identity: Identity,
+    /// The process that renews; `None` in that process itself.
+    pub renewer: Option<Renewer>,
 }
 
 /// A credential file and what is known of it.
-#[derive(Debug)]
 pub struct Store {
     options: Options,
     /// Where the file was found, and what it held when it was last read or written.
@@ -77,51 +89,6 @@ impl Store {
         Ok(token)
     }
 
-    /// A token that the service should accept; blocks while `fetch` does.
-    ///
-    /// Before a request ([`Why::Proactive`]) it is the one we hold unless that is about to expire;
-    /// what goes wrong with a renewal then is a warning while the old token lives. After a refusal
-    /// ([`Why::Unauthorized`]) it is the one that another process wrote in the meantime, else a
-    /// new one.
-    pub fn fresh(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error> {
-        if self.held.is_none() {
-            self.load()?;
-        }
-        let Some((path, held)) = &self.held else {
-            return Err(Error::NotFound {
-                tried: self.options.places.paths(),
-            });
-        };
-        let now = clock::unix_seconds();
-        if why == Why::Proactive && !refresh::is_due(held, now) {
-            return Ok(held.token.clone());
-        }
-        let (path, old) = (path.clone(), held.token.clone());
-        let error = match self.renew(&path, &old, why, fetch) {
-            Err(error) if why == Why::Proactive => error,
-            outcome => return outcome,
-        };
-        // It may have become a sibling's in the meantime.
-        let held = self.held.as_ref().map(|(_, held)| held.token.clone());
-        let is_alive = |token: &Token| token.expires_at.is_none_or(|at| at > now);
-        let Some(token) = held.filter(is_alive) else {
-            return Err(error);
-        };
-        self.warning = Some(error.to_string());
-        Ok(token)
-    }
-
-    /// The secrets that it holds now: none of them may be shown or stored elsewhere.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let held = self.held.iter();
-        held.flat_map(|(_, credential)| credential.secrets())
-    }
-
-    /// Something that went wrong and did not matter yet; said once.
-    pub fn take_warning(&mut self) -> Option<String> {
-        self.warning.take()
-    }
-
     /// Takes what another process renewed, else renews it.
     fn renew(
         &mut self,
@@ -137,17 +104,92 @@ impl Store {
             let path = path.to_path_buf();
             return Err(Error::Expired { path });
         }
+        if let Some(renewer) = &self.options.renewer {
+            let order = apart::Order {
+                overrides: renewer.overrides.clone(),
+                path: path.to_path_buf(),
+                why,
+                access: old.access.clone(),
+                account_id: old.account_id.clone(),
+                outdated: self.outdated.clone(),
+                document: self.outdated.as_ref().and(self.held_text()),
+            };
+            let outcome = renewer.renew(&order, fetch)?;
+            return self.take_outcome(path, old, outcome);
+        }
         // Locks and new file lie beside the file itself, not beside a link to it.
         let target = fs::canonicalize(path).map_err(|source| Error::Io {
             path: path.to_path_buf(),
             action: "find",
             source,
         })?;
-        let _locks = take_locks(&target, fetch)?;
+        let _locks = match self.take_locks(path, &target, old, why, fetch)? {
+            Wait::Over(locks) => locks,
+            Wait::Adopted(token) => return Ok(*token),
+        };
         if let Some(token) = self.adopt(path, old, why)? {
             return Ok(token);
         }
         self.spend(path, &target, old, why, fetch)
+    }
+
+    /// Does in this process what another one ordered: takes what a sibling renewed, else renews.
+    pub fn fulfil(
+        &mut self,
+        order: &apart::Order,
+        fetch: &mut dyn Fetch,
+    ) -> Result<apart::Outcome, Error> {
+        let path = order.path.as_path();
+        let held = match &order.document {
+            Some(document) => Credential::parse(path, document.as_bytes())?,
+            None => Credential::read(path)?,
+        };
+        self.held = Some((path.to_path_buf(), held.clone()));
+        self.outdated = order.outdated.clone();
+        let old = Token {
+            access: order.access.clone(),
+            account_id: order.account_id.clone(),
+            ..held.token
+        };
+        self.renew(path, &old, order.why, fetch)?;
+        Ok(apart::Outcome {
+            document: self.held_text().unwrap_or_default(),
+            is_saved: self.outdated.is_none(),
+            warning: self.warning.take(),
+        })
+    }
+
+    /// Holds what the process that renews came to.
+    fn take_outcome(
+        &mut self,
+        path: &Path,
+        old: &Token,
+        outcome: Result<apart::Outcome, Error>,
+    ) -> Result<Token, Error> {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                if let Error::Permanent { detail, .. } = &error
+                    && let Some(secret) = self.refresh_token(path)?
+                {
+                    self.spent = Some((secret, detail.clone()));
+                }
+                return Err(error);
+            }
+        };
+        let credential = Credential::parse(path, outcome.document.as_bytes())?;
+        self.outdated = match outcome.is_saved {
+            true => None,
+            false => Some(self.outdated.take().unwrap_or_else(|| old.access.clone())),
+        };
+        self.warning = outcome.warning;
+        let token = credential.token.clone();
+        self.held = Some((path.to_path_buf(), credential));
+        Ok(token)
+    }
+
+    fn held_text(&self) -> Option<String> {
+        self.held.as_ref().map(|(_, held)| held.text())
     }
 
     /// Reads the file again: its token, if that is another one than `old` and of use.
@@ -203,12 +245,24 @@ impl Store {
         let client_id = held.client_id.as_ref().or(self.options.client_id.as_ref());
         let client_id = client_id.map_or(refresh::CLIENT_ID, String::as_str);
         let request = refresh::request(issuer, client_id, &secret, why, identity)?;
-        let replacement = Replacement::create(target)?;
-        let (status, _, body) = fetch
-            .fetch(request)
-            .map_err(|unreachable| Error::Transient {
-                detail: format!("{}: {unreachable}", issuer.authority()),
-            })?;
+        let replacement = match Replacement::create(target) {
+            Err(Error::Io { source, .. }) if is_unwritable(&source) => None,
+            replacement => Some(replacement?),
+        };
+        let unexplained = gap::explanation(target, &secret);
+        let note = Note::leave(target, &secret);
+        let fetched = fetch.fetch(request, None);
+        let (status, _, body) = match fetched {
+            Ok(answer) => answer,
+            Err(unreachable) => {
+                if !unreachable.may_have_arrived {
+                    note.take_away();
+                }
+                return Err(Error::Transient {
+                    detail: format!("{}: {unreachable}", issuer.authority()),
+                });
+            }
+        };
         // An issuer that quotes what it was sent must not make us print it.
         let body = match status {
             200..300 => body,
@@ -216,74 +270,178 @@ impl Store {
                 .replace(secret.expose(), "[secret]")
                 .into_bytes(),
         };
-        match refresh::outcome(status, &body) {
-            Ok(fresh) => {
-                let renewed = held.renewed(path, &fresh, clock::unix_seconds())?;
-                Ok(self.keep(path, held, renewed, replacement))
-            }
+        let kept = match refresh::outcome(status, &body) {
+            Ok(fresh) => self.keep(path, held, &secret, &fresh, replacement),
             Err(Failure::Transient(detail)) => Err(Error::Transient { detail }),
             Err(Failure::Permanent(detail)) => {
                 // A program that takes no locks may have been faster than we.
-                if let Ok(Some(token)) = self.adopt(path, old, why) {
-                    return Ok(token);
+                match self.adopt(path, old, why) {
+                    Ok(Some(token)) => Ok(token),
+                    _ => {
+                        let detail = unexplained.unwrap_or(detail);
+                        self.spent = Some((secret, detail.clone()));
+                        let path = path.to_path_buf();
+                        Err(Error::Permanent { path, detail })
+                    }
                 }
-                self.spent = Some((secret, detail.clone()));
-                let path = path.to_path_buf();
-                Err(Error::Permanent { path, detail })
             }
-        }
+        };
+        note.take_away();
+        kept
     }
 
-    /// Writes what was renewed and holds it, written or not.
+    /// Writes what was renewed and holds it, written or not. Whatever else was written into the
+    /// file since we read it stays in it.
     fn keep(
         &mut self,
         path: &Path,
         old: Credential,
-        renewed: Credential,
-        replacement: Replacement,
-    ) -> Token {
-        let in_file = self.outdated.take().unwrap_or(old.token.access);
-        if let Err(error) = replacement.commit(&renewed.text()) {
-            // This run goes on with what it got; the next one must log in again.
-            self.warning = Some(format!("{error}; the renewed login is not saved"));
-            self.outdated = Some(in_file);
+        spent: &Secret,
+        fresh: &Fresh,
+        replacement: Option<Replacement>,
+    ) -> Result<Token, Error> {
+        let in_file = self.outdated.take();
+        let current = Credential::read(path).ok().filter(|_| in_file.is_none());
+        let base = match current {
+            Some(current) if current.token.account_id != old.token.account_id => {
+                // Someone logged in meanwhile. That is theirs; this run has what it got.
+                self.warning = Some(format!(
+                    "{} now belongs to another account; the renewed login is not saved",
+                    path.display()
+                ));
+                return self.hold(path, old.renewed(path, fresh, clock::unix_seconds())?, None);
+            }
+            // A sibling without locks renewed it too: both are good, and one is there already.
+            Some(current) if current.refresh.as_ref() != Some(spent) => {
+                return self.hold(path, current, None);
+            }
+            Some(current) => current,
+            None => old.clone(),
+        };
+        let renewed = base.renewed(path, fresh, clock::unix_seconds())?;
+        let committed = match replacement {
+            Some(replacement) => replacement.commit(&renewed.text()),
+            None => Err(Error::Io {
+                path: path.to_path_buf(),
+                action: "rewrite",
+                source: std::io::Error::other("the disk is full or read-only"),
+            }),
+        };
+        let outdated = match committed {
+            Ok(()) => None,
+            Err(error) => {
+                // This run goes on with what it got; the next one must log in again.
+                self.warning = Some(format!("{error}; the renewed login is not saved"));
+                Some(in_file.unwrap_or(old.token.access))
+            }
+        };
+        self.hold(path, renewed, outdated)
+    }
+
+    fn hold(
+        &mut self,
+        path: &Path,
+        credential: Credential,
+        outdated: Option<Secret>,
+    ) -> Result<Token, Error> {
+        let token = credential.token.clone();
+        self.outdated = outdated;
+        self.held = Some((path.to_path_buf(), credential));
+        Ok(token)
+    }
+
+    /// Takes both locks, waiting for whoever holds them; what they write meanwhile is taken.
+    fn take_locks(
+        &mut self,
+        path: &Path,
+        target: &Path,
+        old: &Token,
+        why: Why,
+        fetch: &mut dyn Fetch,
+    ) -> Result<Wait, Error> {
+        let deadline = Deadline::after(LOCK_WAIT_MAX, "the wait for another process' refresh");
+        loop {
+            match Locks::try_take(target)? {
+                Taken::Locks(locks) => return Ok(Wait::Over(Some(locks))),
+                Taken::Unsupported => {
+                    let folder = target.parent().unwrap_or(target).display();
+                    self.warning = Some(format!(
+                        "{folder} is on a file system without locks; two programs that renew the \
+                         login at the same moment may lose it"
+                    ));
+                    return Ok(Wait::Over(None));
+                }
+                Taken::Busy => {}
+            }
+            if deadline.is_over() {
+                let detail = format!(
+                    "another process has held the lock of {} for {} s",
+                    target.display(),
+                    LOCK_WAIT_MAX.as_secs()
+                );
+                return Err(Error::Transient { detail });
+            }
+            let pause = Deadline::after(LOCK_PAUSE, deadline.limit()).sooner(deadline);
+            fetch.pause(pause).map_err(|unreachable| Error::Transient {
+                detail: unreachable.to_string(),
+            })?;
+            if let Some(token) = self.adopt(path, old, why)? {
+                return Ok(Wait::Adopted(Box::new(token)));
+            }
         }
-        let token = renewed.token.clone();
-        self.held = Some((path.to_path_buf(), renewed));
-        token
     }
 }
 
-/// Takes both locks, waiting for whoever holds them.
-fn take_locks(target: &Path, fetch: &mut dyn Fetch) -> Result<Locks, Error> {
-    let deadline = Deadline::after(LOCK_WAIT_MAX, "the wait for another process' refresh");
-    loop {
-        if let Some(locks) = Locks::try_take(target)? {
-            return Ok(locks);
+impl Source for Store {
+    fn peek(&mut self) -> Result<Option<Token>, Error> {
+        self.load().map(Some)
+    }
+
+    fn fresh(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error> {
+        if self.held.is_none() {
+            self.load()?;
         }
-        if deadline.is_over() {
-            let detail = format!(
-                "another process has held the lock of {} for {} s",
-                target.display(),
-                LOCK_WAIT_MAX.as_secs()
-            );
-            return Err(Error::Transient { detail });
+        let Some((path, held)) = &self.held else {
+            return Err(Error::NotFound {
+                tried: self.options.places.paths(),
+            });
+        };
+        let now = clock::unix_seconds();
+        if why == Why::Proactive && !refresh::is_due(held, now) {
+            return Ok(held.token.clone());
         }
-        let pause = Deadline::after(LOCK_PAUSE, deadline.limit()).sooner(deadline);
-        fetch.pause(pause).map_err(|unreachable| Error::Transient {
-            detail: unreachable.to_string(),
-        })?;
+        let (path, old) = (path.clone(), held.token.clone());
+        let error = match self.renew(&path, &old, why, fetch) {
+            Err(error) if why == Why::Proactive => error,
+            outcome => return outcome,
+        };
+        // It may have become a sibling's in the meantime.
+        let held = self.held.as_ref().map(|(_, held)| held.token.clone());
+        let is_alive = |token: &Token| token.expires_at.is_none_or(|at| at > now);
+        let Some(token) = held.filter(is_alive) else {
+            return Err(error);
+        };
+        self.warning = Some(error.to_string());
+        Ok(token)
+    }
+
+    fn secrets(&self) -> Vec<&Secret> {
+        let held = self.held.iter();
+        held.flat_map(|(_, credential)| credential.secrets())
+            .collect()
+    }
+
+    fn take_warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 }
 
-/// Who pays, for the first line: `you@example.org (plus)`.
-pub fn describe(token: &Token) -> String {
-    let who = token.email.as_deref().or(token.account_id.as_deref());
-    let who = who.unwrap_or("unknown account");
-    match &token.plan {
-        Some(plan) => format!("{who} ({plan})"),
-        None => who.to_string(),
-    }
+/// What a wait for the locks came to.
+enum Wait {
+    /// They are ours, or there are none.
+    Over(Option<Locks>),
+    /// Whoever held them renewed the login.
+    Adopted(Box<Token>),
 }
 
 #[cfg(test)]

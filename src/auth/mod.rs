@@ -1,9 +1,13 @@
 //! Credentials of the services: where they are found, how long they live, how they are renewed.
 //!
-//! Nothing here opens a connection: a refresh is a request that the caller fetches for us, so that
-//! Ctrl-C, proxies and time limits are the same as everywhere. No secret is ever part of an error.
+//! Where a credential comes from is a [`Source`], one file each. Nothing here opens a connection or
+//! waits: what is asked of the network or of another program, the caller fetches for us
+//! ([`Fetch`]), so that Ctrl-C, proxies and time limits are the same as everywhere. No secret is
+//! ever part of an error.
 
+pub mod apart;
 pub mod file;
+pub mod gap;
 pub mod identity;
 pub mod jwt;
 pub mod local;
@@ -15,11 +19,13 @@ use crate::base::clock::Deadline;
 use crate::base::secret::Secret;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
+use crate::proc::capture;
+use crate::proc::capture::Capture;
+use crate::proc::capture::Captured;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
-
-pub use local::Store;
 
 /// A credential, ready to be put into a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,27 +55,106 @@ pub enum Why {
     Unauthorized,
 }
 
-/// Sends requests for us: the network as `auth` sees it.
-pub trait Fetch {
-    /// Sends one request and returns the whole answer: status, fields, body.
-    fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable>;
+/// Where a service's credential comes from.
+pub trait Source {
+    /// What is known without asking anyone, good or expired; `None` where others must be asked.
+    fn peek(&mut self) -> Result<Option<Token>, Error>;
 
-    /// Waits while another process holds the credential's lock, `deadline` at most. An error ends
-    /// the waiting for good: a person pressed Ctrl-C.
-    fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable>;
+    /// A token that the service should accept; waits by way of `fetch`.
+    ///
+    /// Before a request ([`Why::Proactive`]) it is the one we hold unless that is about to expire;
+    /// what goes wrong with a renewal then is a warning while the old token lives. After a refusal
+    /// ([`Why::Unauthorized`]) it is another one than that, or an error.
+    fn fresh(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error>;
+
+    /// The secrets that it holds now: none of them may be shown or stored elsewhere.
+    fn secrets(&self) -> Vec<&Secret>;
+
+    /// Something that went wrong and did not matter yet; said once.
+    fn take_warning(&mut self) -> Option<String>;
 }
 
-/// There was no answer; why, in one line.
+/// The world outside as `auth` sees it. Every wait hears Ctrl-C, and then ends with an error.
+pub trait Fetch {
+    /// Sends one request and returns the whole answer: status, fields, body. With `socket` it goes
+    /// to the server that listens there, whatever its address says.
+    fn fetch(
+        &mut self,
+        request: Request,
+        socket: Option<&Path>,
+    ) -> Result<(u16, Headers, Vec<u8>), Unreachable>;
+
+    /// Waits while another process holds the credential's lock, `deadline` at most.
+    fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable>;
+
+    /// Waits until a program may have to be stepped.
+    fn wait(&mut self, program: &Capture) -> Result<(), Unreachable>;
+}
+
+/// Runs a program to its end.
+pub fn run(mut program: Capture, fetch: &mut dyn Fetch) -> Result<Captured, Unrun> {
+    loop {
+        if let Some(captured) = program.step().map_err(Unrun::Program)? {
+            return Ok(captured);
+        }
+        fetch.wait(&program).map_err(Unrun::Stopped)?;
+    }
+}
+
+/// Why a program did not come to its end.
+#[derive(Debug)]
+pub enum Unrun {
+    /// The program is to blame.
+    Program(capture::Error),
+    /// Whoever waited was stopped.
+    Stopped(Unreachable),
+}
+
+impl fmt::Display for Unrun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unrun::Program(error) => error.fmt(f),
+            Unrun::Stopped(reason) => reason.fmt(f),
+        }
+    }
+}
+
+/// There was no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreachable(pub String);
+pub struct Unreachable {
+    /// Why, in one line.
+    pub why: String,
+    /// The request may have arrived, and only its answer be lost.
+    pub may_have_arrived: bool,
+}
+
+impl Unreachable {
+    /// Nobody was asked anything.
+    pub fn new(why: impl Into<String>) -> Unreachable {
+        Unreachable {
+            why: why.into(),
+            may_have_arrived: false,
+        }
+    }
+}
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
 impl std::error::Error for Unreachable {}
+
+/// Who pays, for the first line: `you@example.org (plus)`.
+pub fn describe(token: &Token) -> String {
+    let who = token.email.as_deref().or(token.account_id.as_deref());
+    let who = who.unwrap_or("unknown account");
+    match &token.plan {
+        Some(plan) => format!("{who} ({plan})"),
+        None => who.to_string(),
+    }
+}
 
 /// Why there is no credential, sorted by what is to be done about it.
 #[derive(Debug)]
@@ -130,6 +215,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// The word by which a program can tell what to do.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::NotFound { .. } => "not_found",
+            Error::Malformed { .. } => "malformed",
+            Error::ApiKey { .. } => "api_key",
+            Error::Expired { .. } => "expired",
+            Error::Permanent { .. } => "permanent",
+            Error::OtherAccount { .. } => "other_account",
+            Error::Transient { .. } => "transient",
+            Error::Settings { .. } => "settings",
+            Error::Io { .. } => "io",
+        }
+    }
+
     /// What a person can do about it, in one line.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -1,8 +1,9 @@
-//! Ground that every floor stands on: time, dates, secrets, random bytes, text. No files, no
-//! sockets.
+//! Ground that every floor stands on: time, dates, secrets, digests, random bytes, text. No files,
+//! no sockets.
 
 pub mod clock;
 pub mod date;
+pub mod digest;
 pub mod random;
 pub mod secret;
 pub mod text;

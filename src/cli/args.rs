@@ -12,6 +12,7 @@ mod tests;
 pub mod usage;
 pub mod verbs;
 
+use crate::auth::apart;
 use crate::base::text;
 use flags::Meaning;
 use given::Given;
@@ -96,6 +97,8 @@ pub enum Command {
     },
     /// The hidden verb by which everything else is started; `proc::launch` reads its arguments.
     Launch(Vec<OsString>),
+    /// The hidden verb by which a login is renewed; its order comes by a pipe.
+    Renew,
 }
 
 /// What `sx` and `sx resume` know.
@@ -232,6 +235,9 @@ pub fn parse(
     if arguments.peek().is_some_and(|first| first == "launch") {
         let rest = arguments.skip(1).collect();
         return Ok(alone(Command::Launch(rest)));
+    }
+    if arguments.peek().is_some_and(|first| first == apart::VERB) {
+        return Ok(alone(Command::Renew));
     }
     let called = match program.file_name().and_then(|name| name.to_str()) {
         Some("scorpiox-config") => Some(Verb::Config),

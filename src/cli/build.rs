@@ -7,6 +7,7 @@ use crate::agent::desk::Desk;
 use crate::agent::event::Face;
 use crate::agent::event::Opening;
 use crate::auth;
+use crate::auth::apart::Renewer;
 use crate::auth::identity::Identity;
 use crate::auth::local;
 use crate::base::clock::Deadline;
@@ -74,7 +75,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         });
         desk.hands = Some(started.map_err(|error| Fault::new(Exit::Fault, error))?);
     }
-    let (store, account) = credential(ground)?;
+    let (source, account) = credential(ground)?;
     let provider = Codex::new(codex_options(settings)?);
     let options = agent::Options {
         model: settings.text("MODEL").to_string(),
@@ -91,7 +92,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     };
     let mut agent = Agent {
         provider: Box::new(provider),
-        store,
+        source,
         desk,
         face: wishes.face,
         log: None,
@@ -119,25 +120,50 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
 }
 
 /// The credential and who pays by it; no credential where the person wants none sent.
-fn credential(ground: &Ground) -> Result<(Option<auth::Store>, String), Fault> {
-    if ground.settings.text("CODEX_TOKEN_SOURCE") == "none" {
+fn credential(ground: &Ground) -> Result<(Option<Box<dyn auth::Source>>, String), Fault> {
+    let Some(mut source) = source(ground)? else {
         return Ok((None, "no login".to_string()));
-    }
-    let mut store = auth::Store::new(store_options(ground)?);
-    let token = store
-        .load()
+    };
+    let token = source
+        .peek()
         .map_err(|error| Fault::new(Exit::Settings, &error).hint(error.hint()))?;
-    Ok((Some(store), local::describe(&token)))
+    let account = token.map_or(String::new(), |token| auth::describe(&token));
+    Ok((Some(source), account))
 }
 
-/// Where the credential is and who renews it.
-pub fn store_options(ground: &Ground) -> Result<local::Options, Fault> {
+/// Where the token comes from; `None` where none is to be sent.
+pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
+    if ground.settings.text("CODEX_TOKEN_SOURCE") == "none" {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(local::Store::new(local::Options {
+        renewer: Some(Renewer {
+            self_path: ground.self_path.clone(),
+            env: ground::environment(),
+            cwd: ground.cwd.clone(),
+            overrides: ground.overrides.clone(),
+        }),
+        ..store_options(ground, credential_places(ground))?
+    }))))
+}
+
+/// A credential file that is renewed by this very process.
+pub fn store_here(ground: &Ground, path: &Path) -> Result<local::Options, Fault> {
+    let places = auth::file::Places {
+        credentials_file: Some(path.to_path_buf()),
+        ..auth::file::Places::default()
+    };
+    store_options(ground, places)
+}
+
+fn store_options(ground: &Ground, places: auth::file::Places) -> Result<local::Options, Fault> {
     let settings = &ground.settings;
     Ok(local::Options {
-        places: credential_places(ground),
+        places,
         issuer: url(settings, "CODEX_ISSUER")?,
         client_id: Some(settings.text("CODEX_CLIENT_ID").to_string()).filter(|id| !id.is_empty()),
         identity: identity(settings)?,
+        renewer: None,
     })
 }
 

@@ -10,9 +10,11 @@ use crate::http::head::Headers;
 use crate::net;
 use crate::net::drive::Bounds;
 use crate::net::drive::drive;
+use crate::proc::capture::Capture;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use crate::sys::signals::Signals;
+use std::path::Path;
 use std::time::Duration;
 
 /// Who renews credentials answers in a second or two, or is down.
@@ -32,12 +34,16 @@ pub struct Courier {
 }
 
 impl auth::Fetch for Courier {
-    fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
-        let whole = Deadline::after(TIME_MAX, "the time for renewing a login");
+    fn fetch(
+        &mut self,
+        request: Request,
+        socket: Option<&Path>,
+    ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
         let bounds = Bounds {
-            whole,
+            whole: Deadline::after(TIME_MAX, "the time for renewing a login"),
             bytes_max: BYTES_MAX,
             redirects_max: 0,
+            socket,
         };
         match drive(&mut self.client, request, &self.signals, bounds) {
             Ok(response) => Ok((response.head.status, response.head.headers, response.body)),
@@ -45,20 +51,44 @@ impl auth::Fetch for Courier {
                 if let net::Error::Interrupted { signal } = error {
                     self.stopped_by = Some(signal);
                 }
-                Err(Unreachable(error.to_string()))
+                Err(Unreachable {
+                    why: error.to_string(),
+                    may_have_arrived: error.may_have_arrived(),
+                })
             }
         }
     }
 
     fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable> {
+        self.sleep(None, deadline)
+    }
+
+    fn wait(&mut self, program: &Capture) -> Result<(), Unreachable> {
+        self.sleep(Some(program), program.deadline())
+    }
+}
+
+/// What a wait was woken by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Program,
+    Signal,
+}
+
+impl Courier {
+    /// Waits until `deadline`, or until the program may have to be stepped; a signal ends it.
+    fn sleep(&mut self, program: Option<&Capture>, deadline: Deadline) -> Result<(), Unreachable> {
         let mut set = PollSet::new();
-        set.add(self.signals.fd(), Interest::Read, ());
+        set.add(self.signals.fd(), Interest::Read, Woken::Signal);
+        if let Some(program) = program {
+            program.wait_for(&mut set, Woken::Program);
+        }
         let woken = set.wait(deadline.left());
-        let woken = woken.map_err(|error| Unreachable(error.to_string()))?;
-        if woken.is_empty() {
+        let woken = woken.map_err(|error| Unreachable::new(error.to_string()))?;
+        if !woken.contains(&Woken::Signal) {
             return Ok(());
         }
         self.stopped_by = self.signals.next().map(|signal| signal as i32);
-        Err(Unreachable("a signal came".to_string()))
+        Err(Unreachable::new("a signal came"))
     }
 }

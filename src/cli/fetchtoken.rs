@@ -1,6 +1,5 @@
 //! `sx fetchtoken`: prints a token that is good now, as one JSON line.
 
-use crate::auth;
 use crate::auth::Why;
 use crate::cli::args::Fetchtoken;
 use crate::cli::build;
@@ -34,7 +33,10 @@ pub fn run(ground: &Ground, options: &Fetchtoken) -> Result<Exit, Fault> {
         signals,
         stopped_by: None,
     };
-    let mut store = auth::Store::new(build::store_options(ground)?);
+    let Some(mut store) = build::source(ground)? else {
+        let what = "CODEX_TOKEN_SOURCE is none: there is no token to print";
+        return Err(Fault::new(Exit::Settings, what));
+    };
     let why = if options.is_refreshed {
         Why::Unauthorized
     } else {
@@ -44,13 +46,7 @@ pub fn run(ground: &Ground, options: &Fetchtoken) -> Result<Exit, Fault> {
     if let Some(signal) = courier.stopped_by {
         return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)));
     }
-    let token = token.map_err(|error| {
-        let exit = match error {
-            auth::Error::Transient { .. } => Exit::Provider,
-            _ => Exit::Settings,
-        };
-        Fault::new(exit, &error).hint(error.hint())
-    })?;
+    let token = token.map_err(|error| Fault::new(Exit::Settings, &error).hint(error.hint()))?;
     if let Some(warning) = store.take_warning() {
         Fault::new(Exit::Done, warning).print();
     }

@@ -32,6 +32,8 @@ pub struct Ground {
     pub warnings: Vec<Warning>,
     /// Our own folders.
     pub places: Places,
+    /// What the command line set.
+    pub overrides: Vec<(String, String)>,
     /// When to use colour.
     pub color: Color,
     /// Say only the answer and errors.
@@ -61,6 +63,7 @@ impl Ground {
             settings,
             warnings,
             places,
+            overrides: common.overrides.clone(),
             color: common.color,
             is_quiet: common.is_quiet,
             is_verbose: common.is_verbose,

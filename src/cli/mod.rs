@@ -24,6 +24,7 @@ pub mod input;
 pub mod jsonl;
 pub mod probe;
 pub mod record;
+pub mod renew;
 pub mod replay;
 pub mod resume;
 pub mod screen;
@@ -82,9 +83,15 @@ pub fn main() -> ExitCode {
 fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { common, command } = invocation;
     let survey = || Ground::survey(program, &common);
+    if command != Command::Hands {
+        // Whoever holds a credential shows its memory to nobody. The hands hold none, and close
+        // themselves when their sandbox stands. No kernel of today refuses this.
+        let _ = proc::own::close_to_others();
+    }
     match command {
         // The launcher has an exit code of its own.
         Command::Launch(_) => Ok(Exit::Usage),
+        Command::Renew => renew::run(program, &common),
         Command::Hands => hands(program),
         Command::Help(topic) => help(topic.as_deref()),
         Command::Version { is_json } => print(|out| version::write(out, is_json)),

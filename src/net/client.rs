@@ -10,6 +10,7 @@ use crate::http::exchange::Request;
 use crate::http::url::Url;
 use crate::net::Error;
 use crate::net::Limits;
+use crate::net::connect;
 use crate::net::dns::Names;
 use crate::net::dns::Overrides;
 use crate::net::dns::order::Files;
@@ -29,6 +30,7 @@ use crate::net::transfer::Transfer;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use std::mem;
+use std::path::Path;
 use std::rc::Rc;
 
 /// Idle connections to different servers: the service, and who renews its login.
@@ -127,6 +129,24 @@ impl Client {
             Some(start) => start,
             None => Start::Opening(Box::new(open(&settings)?)),
         };
+        Transfer::start(request, start, settings, self.is_recording)
+    }
+
+    /// Starts a request to the server that listens on a Unix socket, whatever its address says.
+    pub fn start_on_socket(&mut self, request: Request, path: &Path) -> Result<Transfer, Error> {
+        let connection = connect::local(path).map_err(|source| Error::Socket {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let settings = transfer::Settings {
+            reach: self.reach.clone(),
+            route: Route {
+                server: request.url.clone(),
+                proxy: None,
+            },
+            tls: None,
+        };
+        let start = Start::Fresh(Connection::plain(connection));
         Transfer::start(request, start, settings, self.is_recording)
     }
 

@@ -16,6 +16,7 @@ use nix::sys::socket::AddressFamily;
 use nix::sys::socket::SockFlag;
 use nix::sys::socket::SockType;
 use nix::sys::socket::SockaddrStorage;
+use nix::sys::socket::UnixAddr;
 use nix::sys::socket::sockopt;
 use std::collections::VecDeque;
 use std::io;
@@ -24,6 +25,7 @@ use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -232,6 +234,19 @@ fn begin(address: SocketAddr) -> io::Result<TcpStream> {
         Ok(()) | Err(Errno::EINPROGRESS | Errno::EINTR) => Ok(TcpStream::from(socket)),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// A connection to whoever listens on the Unix socket at `path`; it is there at once or never.
+///
+/// A socket's bytes move by the same calls in any family, so it has the type of the others.
+pub(super) fn local(path: &Path) -> io::Result<TcpStream> {
+    let address = UnixAddr::new(path)?;
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    socket::connect(socket.as_raw_fd(), &address)?;
+    let stream = TcpStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Whether the socket is connected; `Ok(false)` while nobody knows.

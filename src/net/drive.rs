@@ -14,6 +14,7 @@ use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use crate::sys::signals::STOPS;
 use crate::sys::signals::Signals;
+use std::path::Path;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -33,13 +34,15 @@ enum Woken {
 
 /// How much of an answer is waited for.
 #[derive(Clone, Copy)]
-pub struct Bounds {
+pub struct Bounds<'a> {
     /// For everything together.
     pub whole: Deadline,
     /// A longer body is an error.
     pub bytes_max: usize,
     /// So many redirects are followed; the next one is the answer.
     pub redirects_max: u32,
+    /// The request goes to the server that listens on this Unix socket, whatever its address says.
+    pub socket: Option<&'a Path>,
 }
 
 /// Sends `request` and waits for the whole answer. INT, TERM and HUP end the wait.
@@ -47,7 +50,7 @@ pub fn drive(
     client: &mut Client,
     mut request: Request,
     signals: &Signals,
-    bounds: Bounds,
+    bounds: Bounds<'_>,
 ) -> Result<Response, Error> {
     for _ in 0..bounds.redirects_max {
         let response = once(client, request.clone(), signals, bounds)?;
@@ -87,12 +90,15 @@ fn once(
     client: &mut Client,
     request: Request,
     signals: &Signals,
-    bounds: Bounds,
+    bounds: Bounds<'_>,
 ) -> Result<Response, Error> {
     let Bounds {
         whole, bytes_max, ..
     } = bounds;
-    let mut transfer = client.start(request)?;
+    let mut transfer = match bounds.socket {
+        Some(socket) => client.start_on_socket(request, socket)?,
+        None => client.start(request)?,
+    };
     let mut body = Vec::new();
     loop {
         if transfer.step(&mut body)? == Progress::Done {
@@ -110,7 +116,9 @@ fn once(
         .head()
         .cloned()
         .ok_or_else(|| Error::Wait(std::io::Error::other("an answer without a head")))?;
-    client.finish(transfer);
+    if bounds.socket.is_none() {
+        client.finish(transfer);
+    }
     Ok(Response { head, body })
 }
 

@@ -8,6 +8,7 @@ use std::error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// An exchange that did not come to its end.
 #[derive(Debug)]
@@ -29,6 +30,13 @@ pub enum Error {
         tried: Vec<(SocketAddr, io::Error)>,
         /// The setting that ran out while some had not answered; none if all of them failed.
         limit: Option<&'static str>,
+    },
+    /// Nobody takes connections on a Unix socket.
+    Socket {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
     },
     /// The connection would leave this machine, and `OFFLINE` says that none may.
     Offline {
@@ -106,6 +114,26 @@ impl Error {
         }
     }
 
+    /// Whether the request may have reached the server, so that only its answer is lost.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Error::Timeout { limit, .. } => !matches!(*limit, "CONNECT_TIMEOUT" | "TLS_TIMEOUT"),
+            Error::Broken { .. }
+            | Error::Http { .. }
+            | Error::TooLong { .. }
+            | Error::Interrupted { .. }
+            | Error::Wait(_) => true,
+            Error::Resolve { .. }
+            | Error::Connect { .. }
+            | Error::Socket { .. }
+            | Error::Offline { .. }
+            | Error::ProxySetting(_)
+            | Error::Proxy { .. }
+            | Error::Tunnel { .. }
+            | Error::Tls { .. } => false,
+        }
+    }
+
     /// What a person can do about it, where the network knows.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -158,6 +186,9 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Error::Socket { path, source } => {
+                write!(f, "cannot connect to {}: {}", path.display(), plain(source))
+            }
             Error::Offline { host } => write!(f, "{host} is not on this machine"),
             Error::ProxySetting(source) => source.fmt(f),
             Error::Proxy { source, .. } => source.fmt(f),
@@ -184,9 +215,10 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Error::Resolve { source, .. } | Error::Broken { source, .. } | Error::Wait(source) => {
-                Some(source)
-            }
+            Error::Resolve { source, .. }
+            | Error::Socket { source, .. }
+            | Error::Broken { source, .. }
+            | Error::Wait(source) => Some(source),
             Error::Tls { source, .. } => Some(source),
             Error::ProxySetting(source) => Some(source),
             Error::Proxy { source, .. } => Some(source),

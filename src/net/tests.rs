@@ -94,6 +94,7 @@ pub(super) fn ask(client: &mut Client, request: Request) -> Result<Response, Err
         whole,
         bytes_max: 1 << 20,
         redirects_max: 1,
+        socket: None,
     };
     drive(client, request, &signals, bounds)
 }

@@ -65,6 +65,8 @@ pub struct Recording {
 pub(super) enum Start {
     /// A connection that was there before.
     Open(Connection),
+    /// One that was made for it.
+    Fresh(Connection),
     /// One that is still being opened.
     Opening(Box<Opening>),
 }
@@ -110,6 +112,7 @@ impl Transfer {
         })?;
         let (phase, is_reused) = match start {
             Start::Open(connection) => (Phase::Talk(connection), true),
+            Start::Fresh(connection) => (Phase::Talk(connection), false),
             Start::Opening(opening) => (Phase::Open(opening), false),
         };
         Ok(Transfer {

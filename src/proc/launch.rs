@@ -56,6 +56,8 @@ pub enum DeathSignal {
     Kill,
     /// For the hands, which first stop what they started.
     Terminate,
+    /// None: for what must come to its end though nobody waits for it any more.
+    None,
 }
 
 impl DeathSignal {
@@ -63,13 +65,15 @@ impl DeathSignal {
         match self {
             DeathSignal::Kill => "kill",
             DeathSignal::Terminate => "term",
+            DeathSignal::None => "none",
         }
     }
 
-    fn signal(self) -> Signal {
+    fn signal(self) -> Option<Signal> {
         match self {
-            DeathSignal::Kill => Signal::SIGKILL,
-            DeathSignal::Terminate => Signal::SIGTERM,
+            DeathSignal::Kill => Some(Signal::SIGKILL),
+            DeathSignal::Terminate => Some(Signal::SIGTERM),
+            DeathSignal::None => None,
         }
     }
 }
@@ -248,7 +252,7 @@ impl Order {
     fn read(mut args: impl Iterator<Item = OsString>) -> Option<Order> {
         let parent = args.next()?.to_str()?.parse().ok()?;
         let word = args.next()?;
-        let deaths = [DeathSignal::Kill, DeathSignal::Terminate];
+        let deaths = [DeathSignal::Kill, DeathSignal::Terminate, DeathSignal::None];
         let death = deaths.into_iter().find(|death| word == death.word())?;
         Some(Order {
             parent: Pid::from_raw(parent),
@@ -271,10 +275,12 @@ fn prepare(order: &Order) -> Result<(), Error> {
         .thread_set_mask()
         .map_err(setup("empty the signal mask"))?;
     nix::unistd::setsid().map_err(setup("start a session"))?;
-    prctl::set_pdeathsig(order.death.signal()).map_err(setup("set the parent-death signal"))?;
-    // A parent that died before the line above sends nothing any more.
-    if nix::unistd::getppid() != order.parent {
-        return Err(Error::Orphaned);
+    if let Some(signal) = order.death.signal() {
+        prctl::set_pdeathsig(signal).map_err(setup("set the parent-death signal"))?;
+        // A parent that died before the line above sends nothing any more.
+        if nix::unistd::getppid() != order.parent {
+            return Err(Error::Orphaned);
+        }
     }
     close_inherited();
     Ok(())

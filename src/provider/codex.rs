@@ -158,7 +158,9 @@ impl Provider for Codex {
 
     fn heard(&mut self, head: &ResponseHead) {
         if self.turn_state.is_none() {
+            // One that could not be sent back would break the next request.
             let turn_state = head.headers.first(TURN_STATE);
+            let turn_state = turn_state.filter(|state| !state.contains(char::is_control));
             self.turn_state = turn_state.map(str::to_string);
         }
         let limits: Vec<Limit> = ["primary", "secondary"]

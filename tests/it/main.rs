@@ -5,6 +5,7 @@
 
 // What the cases are made of.
 mod heard;
+mod issuer;
 mod place;
 mod responses;
 mod server;
@@ -24,6 +25,8 @@ mod config;
 mod demo;
 // One task: streams, codes, JSON lines.
 mod exec;
+// Many processes, one login.
+mod fleet;
 // The hands over a pipe, the sandbox.
 mod hands;
 // Cuts, stalls, resets, reuse.

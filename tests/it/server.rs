@@ -211,11 +211,16 @@ impl Request {
     }
 }
 
+/// Makes a reply of a request.
+type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+
 /// What the threads share.
 #[derive(Default)]
 struct State {
     /// Replies by the end of the path that they are for.
     replies: Vec<(&'static str, VecDeque<Reply>)>,
+    /// Who makes replies, by the end of the path that they are for.
+    handlers: Vec<(&'static str, Handler)>,
     requests: Vec<Request>,
     connections: usize,
     /// Requests that nothing was written for.
@@ -267,6 +272,15 @@ impl Server {
         self.shared.lock().replies.push((path, replies));
     }
 
+    /// Has every request whose path ends in `path` answered by `handler`.
+    pub fn answer(
+        &self,
+        path: &'static str,
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) {
+        self.shared.lock().handlers.push((path, Arc::new(handler)));
+    }
+
     /// `http://127.0.0.1:PORT`
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
@@ -293,9 +307,15 @@ impl Server {
     /// Waits until there were `count` model requests.
     #[track_caller]
     pub fn wait_for_requests(&self, count: usize) {
+        self.wait_for("/responses", count);
+    }
+
+    /// Waits until there were `count` requests whose path ends in `path`.
+    #[track_caller]
+    pub fn wait_for(&self, path: &str, count: usize) {
         self.wait_while(|state| {
-            let to_model = |request: &&Request| request.target.ends_with("/responses");
-            state.requests.iter().filter(to_model).count() < count
+            let is_one = |request: &&Request| request.target.ends_with(path);
+            state.requests.iter().filter(is_one).count() < count
         });
     }
 
@@ -378,6 +398,13 @@ fn hold(stream: &TcpStream, gate: &Gate) -> bool {
 fn take_reply(shared: &Shared, request: Request) -> Reply {
     let mut state = shared.lock();
     let fits = |path: &str| request.target.ends_with(path);
+    let handler = state.handlers.iter().find(|(path, _)| fits(path));
+    if let Some((_, handler)) = handler {
+        let reply = handler(&request);
+        state.requests.push(request);
+        shared.changed.notify_all();
+        return reply;
+    }
     let queue = state
         .replies
         .iter_mut()

@@ -201,16 +201,16 @@ fn a_replacement_is_for_the_owner_alone_and_leaves_nothing_behind() {
 fn the_locks_are_the_official_clients_and_exclude_one_another() {
     let scratch = Scratch::new();
     let path = scratch.write("auth.json", &json!({}));
-    let held = Locks::try_take(&path).unwrap().unwrap();
+    let held = Locks::try_take(&path).unwrap();
     assert!(scratch.path("auth.lock").exists());
     assert!(scratch.path("auth.json.lock").exists());
-    assert!(Locks::try_take(&path).unwrap().is_none());
+    assert!(matches!(Locks::try_take(&path).unwrap(), Taken::Busy));
     drop(held);
     let commit = File::open(scratch.path("auth.lock")).unwrap();
     commit.try_lock().unwrap();
-    assert!(Locks::try_take(&path).unwrap().is_none());
+    assert!(matches!(Locks::try_take(&path).unwrap(), Taken::Busy));
     drop(commit);
-    assert!(Locks::try_take(&path).unwrap().is_some());
+    assert!(matches!(Locks::try_take(&path).unwrap(), Taken::Locks(_)));
     // Through a link the locks are those of the file itself.
     let link = scratch.path("link.json");
     symlink(&path, &link).unwrap();

@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::auth::Unreachable;
+use crate::auth::describe;
 use crate::auth::scratch::Scratch;
 use crate::auth::scratch::jwt;
 use crate::auth::scratch::login;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
+use crate::proc::capture::Capture;
 use serde_json::Value;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -50,7 +52,12 @@ impl<'a> Issuer<'a> {
 }
 
 impl Fetch for Issuer<'_> {
-    fn fetch(&mut self, request: Request) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+    fn fetch(
+        &mut self,
+        request: Request,
+        socket: Option<&Path>,
+    ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        assert_eq!(socket, None);
         self.asked += 1;
         assert_eq!(
             request.url.to_string(),
@@ -64,6 +71,10 @@ impl Fetch for Issuer<'_> {
     fn pause(&mut self, _deadline: Deadline) -> Result<(), Unreachable> {
         (self.pause)()
     }
+
+    fn wait(&mut self, _program: &Capture) -> Result<(), Unreachable> {
+        panic!("no program is run")
+    }
 }
 
 fn store(path: &Path) -> Store {
@@ -75,6 +86,7 @@ fn store(path: &Path) -> Store {
         issuer: Url::parse("https://issuer.example.org").unwrap(),
         client_id: None,
         identity: Identity::own(),
+        renewer: None,
     })
 }
 
@@ -117,7 +129,7 @@ fn a_token_about_to_expire_is_renewed_and_the_file_rewritten() {
             "refresh_reason": "proactive_expiry", "refresh_token": "refresh-a"});
         assert_eq!(*body, expected);
         assert!(
-            Locks::try_take(&path).unwrap().is_none(),
+            matches!(Locks::try_take(&path).unwrap(), Taken::Busy),
             "held through the call"
         );
         Ok((
@@ -181,7 +193,7 @@ fn whoever_waits_for_the_lock_takes_what_its_holder_wrote() {
     let later = at(HOUR);
     let scratch = Scratch::new();
     let path = scratch.write("auth.json", &login(at(-10), "a", "acc"));
-    let mut holder = Locks::try_take(&path).unwrap();
+    let mut holder = Some(Locks::try_take(&path).unwrap());
     let mut pauses = 0;
     let mut issuer = Issuer::unused();
     issuer.pause = Box::new(|| {
@@ -202,7 +214,7 @@ fn a_person_can_end_the_wait_for_the_lock() {
     let path = scratch.write("auth.json", &login(at(-10), "a", "acc"));
     let _holder = Locks::try_take(&path).unwrap();
     let mut issuer = Issuer::unused();
-    issuer.pause = Box::new(|| Err(Unreachable("interrupted".into())));
+    issuer.pause = Box::new(|| Err(Unreachable::new("interrupted")));
     let error = store(&path).fresh(Why::Proactive, &mut issuer).unwrap_err();
     assert!(matches!(error, Error::Transient { .. }), "{error}");
 }
@@ -227,7 +239,7 @@ fn the_old_token_is_used_while_it_lives() {
     let scratch = Scratch::new();
     let path = scratch.write("auth.json", &login(soon, "a", "acc"));
     let before = read(&path);
-    let unreachable = || Issuer::new(|_| Err(Unreachable("connection refused".into())));
+    let unreachable = || Issuer::new(|_| Err(Unreachable::new("connection refused")));
     for mut issuer in [unreachable(), Issuer::saying(503, "<html>")] {
         let mut store = store(&path);
         let token = store.fresh(Why::Proactive, &mut issuer).unwrap();
@@ -378,4 +390,77 @@ fn an_account_is_described_by_what_is_known_of_it() {
     assert_eq!(describe(&token), "unknown account");
     token.account_id = Some("acc".into());
     assert_eq!(describe(&token), "acc");
+}
+
+#[test]
+fn what_was_written_meanwhile_stays_in_the_file() {
+    let later = at(HOUR);
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &login(at(-1), "a", "acc"));
+    let mut issuer = Issuer::new(|_| {
+        let mut edited = login(at(-1), "a", "acc");
+        edited["note"] = json!("of a person");
+        scratch.write("auth.json", &edited);
+        let body = json!({"access_token": jwt(later, "b"), "refresh_token": "refresh-b"});
+        Ok((200, body.to_string()))
+    });
+    store(&path).fresh(Why::Proactive, &mut issuer).unwrap();
+    let written = read(&path);
+    assert_eq!(written["note"], "of a person");
+    assert_eq!(written["tokens"]["refresh_token"], "refresh-b");
+}
+
+#[test]
+fn a_login_that_came_meanwhile_is_not_overwritten() {
+    let later = at(HOUR);
+    for (account, used) in [("acc", "theirs"), ("other", "b")] {
+        let scratch = Scratch::new();
+        let path = scratch.write("auth.json", &login(at(-1), "a", "acc"));
+        let theirs = login(later, "theirs", account);
+        let mut issuer = Issuer::new(|_| {
+            scratch.write("auth.json", &theirs);
+            let body = json!({"access_token": jwt(later, "b"), "refresh_token": "refresh-b"});
+            Ok((200, body.to_string()))
+        });
+        let mut store = store(&path);
+        let token = store.fresh(Why::Proactive, &mut issuer).unwrap();
+        assert_eq!(token.access.expose(), jwt(later, used));
+        assert_eq!(read(&path), theirs);
+        assert_eq!(store.take_warning().is_some(), account == "other");
+    }
+}
+
+#[test]
+fn whoever_was_killed_in_the_gap_is_named_by_the_next() {
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &login(at(-1), "a", "acc"));
+    let reused = r#"{"error":{"code":"refresh_token_reused"}}"#;
+    // What a killed process leaves; one that got its answer takes it away.
+    std::mem::forget(Note::leave(&path, &Secret::new("refresh-a")));
+    let error = store(&path).fresh(Why::Proactive, &mut Issuer::saying(400, reused));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("between the issuer's answer and the disk"),
+        "{error}"
+    );
+    assert!(!scratch.path("auth.json.renewing").exists());
+    let error = store(&path).fresh(Why::Proactive, &mut Issuer::saying(400, reused));
+    assert!(error.unwrap_err().to_string().contains("already used"));
+}
+
+#[test]
+fn an_answer_that_was_lost_on_the_way_is_explained_too() {
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &login(at(-1), "a", "acc"));
+    for (may_have_arrived, is_left) in [(false, false), (true, true)] {
+        let why = "the connection broke".to_string();
+        let mut issuer = Issuer::new(|_| {
+            Err(Unreachable {
+                why: why.clone(),
+                may_have_arrived,
+            })
+        });
+        store(&path).fresh(Why::Proactive, &mut issuer).unwrap_err();
+        assert_eq!(scratch.path("auth.json.renewing").exists(), is_left);
+    }
 }

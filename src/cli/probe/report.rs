@@ -123,7 +123,7 @@ impl Failure {
 fn kind(error: &Error) -> &'static str {
     match error {
         Error::Resolve { .. } => "resolve",
-        Error::Connect { limit: None, .. } => "connect",
+        Error::Connect { limit: None, .. } | Error::Socket { .. } => "connect",
         Error::Connect { limit: Some(_), .. } => "timeout",
         Error::Offline { .. } => "offline",
         Error::ProxySetting(_) | Error::Tunnel { .. } => "proxy",
