@@ -359,7 +359,7 @@ impl Retries {
             Failure::Provider(provider::Error::Retry { after, .. }) => *after,
             Failure::Net(error) if is_passing(error) => None,
             // Who renews the login may be away for a moment like anyone else.
-            Failure::Auth(auth::Error::Transient { .. }) => None,
+            Failure::Auth(error) if error.is_passing() => None,
             _ => return None,
         };
         let is_unreachable = match failure {

@@ -5,13 +5,18 @@
 //! ([`Fetch`]), so that Ctrl-C, proxies and time limits are the same as everywhere. No secret is
 //! ever part of an error.
 
+pub mod answer;
 pub mod apart;
+pub mod borrowed;
+pub mod error;
 pub mod file;
 pub mod gap;
+pub mod handed;
 pub mod identity;
 pub mod jwt;
 pub mod local;
 pub mod refresh;
+pub mod remote;
 #[cfg(test)]
 mod scratch;
 
@@ -23,9 +28,10 @@ use crate::proc::capture;
 use crate::proc::capture::Capture;
 use crate::proc::capture::Captured;
 use std::fmt;
-use std::io;
 use std::path::Path;
-use std::path::PathBuf;
+
+pub use error::Error;
+pub use error::Fault;
 
 /// A credential, ready to be put into a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,159 +159,5 @@ pub fn describe(token: &Token) -> String {
     match &token.plan {
         Some(plan) => format!("{who} ({plan})"),
         None => who.to_string(),
-    }
-}
-
-/// Why there is no credential, sorted by what is to be done about it.
-#[derive(Debug)]
-pub enum Error {
-    /// There is no credential file in any of the places that were looked at: log in.
-    NotFound {
-        /// The places, in order.
-        tried: Vec<PathBuf>,
-    },
-    /// The file is not what it should be: mend it or log in anew.
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The file holds an API key, which this service's subscription does not take: log in.
-    ApiKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The bearer is of no use any more and there is nothing to renew it with: log in anew.
-    Expired {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The issuer will never renew this credential again: log in anew.
-    Permanent {
-        /// The file.
-        path: PathBuf,
-        /// What the issuer said.
-        detail: String,
-    },
-    /// The file belongs to another account now: start again to use that one.
-    OtherAccount {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The issuer could not be asked, or could not answer: try again later.
-    Transient {
-        /// What happened.
-        detail: String,
-    },
-    /// A setting forbids the refresh or breaks it.
-    Settings {
-        /// Which, and what is wrong with it.
-        detail: String,
-    },
-    /// The file or its lock could not be read or written.
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was to be done with it.
-        action: &'static str,
-        /// Why that failed.
-        source: io::Error,
-    },
-}
-
-impl Error {
-    /// The word by which a program can tell what to do.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Error::NotFound { .. } => "not_found",
-            Error::Malformed { .. } => "malformed",
-            Error::ApiKey { .. } => "api_key",
-            Error::Expired { .. } => "expired",
-            Error::Permanent { .. } => "permanent",
-            Error::OtherAccount { .. } => "other_account",
-            Error::Transient { .. } => "transient",
-            Error::Settings { .. } => "settings",
-            Error::Io { .. } => "io",
-        }
-    }
-
-    /// What a person can do about it, in one line.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Error::NotFound { .. } => {
-                "log in with the official client (`codex login`), name a file in \
-                 CODEX_CREDENTIALS_FILE, or try `sx demo`, which needs no login"
-            }
-            Error::ApiKey { .. } => {
-                "log in with a ChatGPT account: `codex login` of the official client"
-            }
-            Error::Malformed { .. } | Error::Expired { .. } | Error::Permanent { .. } => {
-                "log in again with the official client: `codex login`"
-            }
-            Error::OtherAccount { .. } => "start sx again to go on with the other account",
-            Error::Transient { .. } => "try again; CODEX_ISSUER says who renews the login",
-            Error::Settings { .. } => "see `sx config --dump --show-source`",
-            Error::Io { .. } => {
-                "see who owns the file and its folder, and whether they can be written"
-            }
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::NotFound { tried } if tried.is_empty() => f.write_str(
-                "no login found: there is no home directory and CODEX_CREDENTIALS_FILE is not set",
-            ),
-            Error::NotFound { tried } => {
-                f.write_str("no login found in ")?;
-                for (index, path) in tried.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{}", path.display())?;
-                }
-                Ok(())
-            }
-            Error::Malformed { path, why } => write!(f, "{}: {why}", path.display()),
-            Error::ApiKey { path } => write!(
-                f,
-                "{}: holds an API key, but codex needs a ChatGPT login",
-                path.display()
-            ),
-            Error::Expired { path } => write!(
-                f,
-                "{}: the login has expired or was revoked, and holds nothing to renew it with",
-                path.display()
-            ),
-            Error::Permanent { path, detail } => {
-                write!(
-                    f,
-                    "{}: the login cannot be renewed: {detail}",
-                    path.display()
-                )
-            }
-            Error::OtherAccount { path } => write!(
-                f,
-                "{}: now belongs to another account than the one in use",
-                path.display()
-            ),
-            Error::Transient { detail } => write!(f, "the login could not be renewed: {detail}"),
-            Error::Settings { detail } => f.write_str(detail),
-            Error::Io {
-                path,
-                action,
-                source,
-            } => write!(f, "cannot {action} {}: {source}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Io { source, .. } => Some(source),
-            _ => None,
-        }
     }
 }

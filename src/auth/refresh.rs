@@ -47,10 +47,15 @@ pub enum Failure {
     Transient(String),
 }
 
+/// Whether a token that ends then is to be replaced now.
+pub fn is_near(expires_at: u64, now: u64) -> bool {
+    expires_at <= now.saturating_add(EXPIRY_MARGIN_S)
+}
+
 /// Whether the credential is to be renewed before it is used.
 pub fn is_due(credential: &Credential, now: u64) -> bool {
     match (credential.token.expires_at, credential.last_refresh) {
-        (Some(expires_at), _) => expires_at <= now.saturating_add(EXPIRY_MARGIN_S),
+        (Some(expires_at), _) => is_near(expires_at, now),
         (None, Some(last_refresh)) => last_refresh.saturating_add(AGE_MAX_S) < now,
         (None, None) => false,
     }

@@ -1,6 +1,13 @@
-//! A temporary directory with credential files in it, for the tests of this module.
+//! A temporary directory with credential files in it, and nobody to ask: for the tests of this
+//! module.
 
+use crate::auth::Fetch;
+use crate::auth::Unreachable;
+use crate::base::clock::Deadline;
 use crate::base::random;
+use crate::http::exchange::Request;
+use crate::http::head::Headers;
+use crate::proc::capture::Capture;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -8,6 +15,27 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+
+/// Whoever must not be asked for anything.
+pub struct Nobody;
+
+impl Fetch for Nobody {
+    fn fetch(
+        &mut self,
+        _request: Request,
+        _socket: Option<&Path>,
+    ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        panic!("no request is sent")
+    }
+
+    fn pause(&mut self, _deadline: Deadline) -> Result<(), Unreachable> {
+        panic!("nobody waits")
+    }
+
+    fn wait(&mut self, _program: &Capture) -> Result<(), Unreachable> {
+        panic!("no program is run")
+    }
+}
 
 /// A directory of its own, removed at the end.
 pub struct Scratch(PathBuf);

@@ -38,7 +38,7 @@ pub struct Invocation {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Common {
     /// Settings, in the order typed: `-e`, and flags that stand for a setting. Names are in
-    /// `config::keys::KEYS` and values are ones that the key can have.
+    /// `config::table::KEYS` and values are ones that the key can have.
     pub overrides: Vec<(String, String)>,
     /// Work there instead of here.
     pub cwd: Option<PathBuf>,
@@ -218,7 +218,7 @@ pub struct Config {
 /// What of the settings is shown.
 #[derive(Debug, PartialEq)]
 pub enum View {
-    /// The value of one key, which is in `config::keys::KEYS`.
+    /// The value of one key, which is in `config::table::KEYS`.
     Get(String),
     /// All, as a settings file.
     Dump,

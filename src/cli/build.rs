@@ -8,9 +8,14 @@ use crate::agent::event::Face;
 use crate::agent::event::Opening;
 use crate::auth;
 use crate::auth::apart::Renewer;
+use crate::auth::borrowed::Borrowed;
+use crate::auth::borrowed::Lender;
+use crate::auth::handed;
 use crate::auth::identity::Identity;
 use crate::auth::local;
+use crate::auth::remote;
 use crate::base::clock::Deadline;
+use crate::base::secret::Secret;
 use crate::chat::tool::ToolSpec;
 use crate::cli::args::Talk;
 use crate::cli::exit::Exit;
@@ -29,6 +34,7 @@ use crate::net::dns::Overrides;
 use crate::net::proxy::Variables;
 use crate::net::roots::Trust;
 use crate::net::route::Scope;
+use crate::proc;
 use crate::provider::Effort;
 use crate::provider::codex;
 use crate::provider::codex::Codex;
@@ -133,8 +139,13 @@ fn credential(ground: &Ground) -> Result<(Option<Box<dyn auth::Source>>, String)
 
 /// Where the token comes from; `None` where none is to be sent.
 pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
-    if ground.settings.text("CODEX_TOKEN_SOURCE") == "none" {
-        return Ok(None);
+    let lender = match ground.settings.text("CODEX_TOKEN_SOURCE") {
+        "none" => return Ok(None),
+        "remote" => Some(remote(&ground.settings)?),
+        _ => handed(ground)?,
+    };
+    if let Some(lender) = lender {
+        return Ok(Some(Box::new(Borrowed::from(lender))));
     }
     Ok(Some(Box::new(local::Store::new(local::Options {
         renewer: Some(Renewer {
@@ -145,6 +156,56 @@ pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
         }),
         ..store_options(ground, credential_places(ground))?
     }))))
+}
+
+/// A token that came from whoever started us, in the order of the manual.
+fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
+    let settings = &ground.settings;
+    let given = |setting, text: Secret| -> Option<Box<dyn Lender>> {
+        Some(Box::new(handed::Given { setting, text }))
+    };
+    let (number, token) = (
+        settings.text("CODEX_TOKEN_FD"),
+        settings.text("CODEX_ACCESS_TOKEN"),
+    );
+    if !number.is_empty() {
+        let text = ground::token_of_descriptor(number);
+        let text = text.map_err(|why| unusable(settings, "CODEX_TOKEN_FD", why))?;
+        return Ok(given("CODEX_TOKEN_FD", text));
+    }
+    if !token.is_empty() {
+        return Ok(given("CODEX_ACCESS_TOKEN", Secret::new(token)));
+    }
+    let command = settings.text("CODEX_TOKEN_COMMAND");
+    if command.is_empty() {
+        return Ok(None);
+    }
+    let env = proc::environment::cut(ground::environment());
+    let path = proc::environment::value(&env, "PATH").unwrap_or_default();
+    let words = match proc::shell::find(path) {
+        Some(shell) => vec![shell.path.into(), "-c".into(), "--".into(), command.into()],
+        // Without a shell it is a program and its arguments.
+        None => command.split_whitespace().map(Into::into).collect(),
+    };
+    Ok(Some(Box::new(handed::Command {
+        words,
+        env,
+        self_path: ground.self_path.clone(),
+    })))
+}
+
+/// A server that hands out tokens. The built-in one never gets the key.
+fn remote(settings: &Settings) -> Result<Box<dyn Lender>, Fault> {
+    let key = "CODEX_REMOTE_URL";
+    let place = remote::Place::parse(settings.text(key));
+    let is_built_in = settings.text(key) == settings.setting(key).key.default;
+    let secret = settings.text("TOKEN_HTTP_API_KEY");
+    let secret = Some(secret).filter(|secret| !secret.is_empty() && !is_built_in);
+    Ok(Box::new(remote::Remote {
+        place: place.map_err(|why| unusable(settings, key, format!("{key}: {why}")))?,
+        key: secret.map(Secret::new),
+        identity: identity(settings)?,
+    }))
 }
 
 /// A credential file that is renewed by this very process.
@@ -170,8 +231,12 @@ fn store_options(ground: &Ground, places: auth::file::Places) -> Result<local::O
 /// Every host that a run may contact, and the key that names it.
 pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
     let mut keys = vec!["CODEX_BASE_URL"];
-    if settings.text("CODEX_TOKEN_SOURCE") == "local" {
-        keys.push("CODEX_ISSUER");
+    match settings.text("CODEX_TOKEN_SOURCE") {
+        "local" => keys.push("CODEX_ISSUER"),
+        "remote" if !settings.text("CODEX_REMOTE_URL").starts_with("unix:") => {
+            keys.push("CODEX_REMOTE_URL");
+        }
+        _ => {}
     }
     keys.into_iter()
         .map(|key| Ok((key, url(settings, key)?)))

@@ -149,7 +149,7 @@ impl File {
 mod tests {
     use super::*;
     use crate::config;
-    use crate::config::keys::KEYS;
+    use crate::config::table::KEYS;
 
     fn settings() -> Settings {
         let sources = config::Sources {

@@ -5,7 +5,6 @@ use crate::agent::Outcome;
 use crate::agent::event::Ending;
 use crate::agent::event::Status;
 use crate::agent::failure::Failure;
-use crate::auth;
 use crate::chat::Message;
 use crate::chat::delta::Usage;
 use crate::cli::exit::Exit;
@@ -75,7 +74,7 @@ pub fn exit_of_failure(failure: &Failure) -> Exit {
         Failure::Signal(number) => Exit::Signal(u8::try_from(*number).unwrap_or(u8::MAX)),
         Failure::Limit(_) => Exit::Limit,
         Failure::Output(_) => Exit::Output,
-        Failure::Auth(auth::Error::Transient { .. }) => Exit::Provider,
+        Failure::Auth(error) if error.is_passing() => Exit::Provider,
         Failure::Auth(_) => Exit::Settings,
         Failure::Provider(error) => exit_of_refusal(error),
         Failure::Net(error) => exit_of_net(error),
@@ -109,6 +108,7 @@ fn exit_of_refusal(error: &provider::Error) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth;
     use std::io;
 
     #[track_caller]

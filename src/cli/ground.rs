@@ -2,6 +2,7 @@
 //!
 //! Read once, at the start. Nothing after this asks the environment for anything.
 
+use crate::base::secret::Secret;
 use crate::base::text;
 use crate::cli::args::Color;
 use crate::cli::args::Common;
@@ -13,12 +14,20 @@ use crate::config::Settings;
 use crate::config::Sources;
 use crate::config::error::Warning;
 use crate::proc::SelfPath;
+use crate::proc::inherited;
 use crate::term;
 use std::env;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A credential file is the longest that can come.
+const TOKEN_BYTES_MAX: usize = 1 << 20;
+
+/// Whoever hands a token in by a descriptor has it ready.
+const TOKEN_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The facts.
 pub struct Ground {
@@ -117,6 +126,23 @@ fn setting_of(name: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<S
     let lower = variable(&name.to_ascii_lowercase()).filter(|value| !value.trim().is_empty());
     let is_a_header = name == "HTTP_PROXY" && variable("REQUEST_METHOD").is_some();
     lower.or_else(|| variable(name).filter(|_| !is_a_header))
+}
+
+/// What is read from the descriptor that CODEX_TOKEN_FD names; it is closed at once, so that no
+/// process of ours has it. Fails with what is wrong.
+pub fn token_of_descriptor(number: &str) -> Result<Secret, String> {
+    let why = |reason: &str| format!("CODEX_TOKEN_FD is `{}`: {reason}", text::harmless(number));
+    let is_digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number_of = |text: &str| text.parse::<i32>().ok().filter(|fd| is_digits && *fd > 2);
+    let Some(fd) = number_of(number) else {
+        return Err(why("it must be the number of an open descriptor above 2"));
+    };
+    let read = inherited::read_and_close(fd, TOKEN_BYTES_MAX, TOKEN_WAIT_MAX);
+    let bytes = read.map_err(|error| why(&error.to_string()))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Secret::new(text)),
+        Err(_) => Err(why("what it gives is no text")),
+    }
 }
 
 /// The whole environment, for the processes that we start; it is cut down there.

@@ -8,15 +8,16 @@ mod cascade;
 pub mod error;
 pub mod file;
 pub mod keys;
+pub mod table;
 
 use crate::base::clock;
 use error::Error;
 use error::Warning;
-use keys::KEYS;
 use keys::Key;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
+use table::KEYS;
 
 /// The name of every settings file.
 pub const FILE_NAME: &str = "scorpiox-env.txt";

@@ -4,6 +4,7 @@
 
 pub mod capture;
 pub mod environment;
+pub mod inherited;
 pub mod launch;
 pub mod own;
 pub mod pipe;

@@ -1,0 +1,353 @@
+//! The one table of settings: every key that this build honours.
+//!
+//! Help, `sx config` and the manual are printed from it. A key that nothing reads does not stand
+//! here, so a setting that is accepted is also obeyed.
+
+use crate::config::keys::Harmless;
+use crate::config::keys::Key;
+use crate::config::keys::Kind;
+
+/// Every key, in the order in which help and `sx config` show them.
+pub static KEYS: &[Key] = &[
+    key(
+        "PROVIDER",
+        Kind::Choice(&["codex"]),
+        "codex",
+        Harmless::Always,
+        "the service that answers; this build has codex only",
+    ),
+    key(
+        "MODEL",
+        Kind::Text,
+        "sonnet",
+        Harmless::Always,
+        "the model: a name of the provider's, or an alias: opus, sonnet, haiku",
+    ),
+    key(
+        "REASONING_EFFORT",
+        Kind::Choice(EFFORTS),
+        "",
+        Harmless::Always,
+        "how hard the model thinks; empty leaves it to the model",
+    ),
+    key(
+        "THINKING",
+        Kind::Flag,
+        "1",
+        Harmless::Always,
+        "ask for summaries of the model's thinking and show them",
+    ),
+    key(
+        "CONTEXT_WINDOW",
+        Kind::Count {
+            min: 0,
+            max: 100_000_000,
+        },
+        "0",
+        Harmless::Never,
+        "tokens that the model can hold; 0 takes what is known of the model",
+    ),
+    key(
+        "MAX_TURNS",
+        Kind::Count {
+            min: 1,
+            max: 1_000_000,
+        },
+        "200",
+        Harmless::Never,
+        "requests that one task may take",
+    ),
+    key(
+        "TOOLS",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "0 gives the model no tools at all",
+    ),
+    key(
+        "TOOL_BASH",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that runs commands",
+    ),
+    key(
+        "TOOL_READ",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that reads files",
+    ),
+    key(
+        "TOOL_WRITE",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that writes whole files",
+    ),
+    key(
+        "TOOL_EDIT",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that replaces text in files",
+    ),
+    key(
+        "TOOL_APPLY_PATCH",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that applies patches",
+    ),
+    key(
+        "TOOL_VIEW_IMAGE",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that shows the model an image",
+    ),
+    key(
+        "SANDBOX",
+        Kind::Choice(&["workspace", "read-only", "off"]),
+        "workspace",
+        Harmless::Only("read-only"),
+        "what tools may touch: write in the project, read only, or all that you may",
+    ),
+    key(
+        "NETWORK",
+        Kind::Choice(&["off", "on"]),
+        "off",
+        Harmless::Only("off"),
+        "whether commands in the sandbox reach the network",
+    ),
+    key(
+        "BASH_TIMEOUT",
+        Kind::Duration,
+        "120s",
+        Harmless::Never,
+        "how long a command may run unless its call says otherwise",
+    ),
+    key(
+        "CODEX_TOKEN_SOURCE",
+        Kind::Choice(&["local", "remote", "none"]),
+        "local",
+        Harmless::Only("local"),
+        "where the token is: here, or on a server; none sends none",
+    ),
+    secret(
+        "CODEX_ACCESS_TOKEN",
+        "local: the token itself, used as it is and never renewed",
+    ),
+    key(
+        "CODEX_TOKEN_FD",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "local: the number of a descriptor that the token is read from, once",
+    ),
+    key(
+        "CODEX_TOKEN_COMMAND",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "local: a command that prints the token",
+    ),
+    key(
+        "CODEX_REMOTE_URL",
+        Kind::Text,
+        "https://token.scorpiox.net/codex",
+        Harmless::Never,
+        "remote: who hands out tokens; https, http on this machine, or unix:PATH",
+    ),
+    secret(
+        "TOKEN_HTTP_API_KEY",
+        "remote: the key that it asks for; never sent to the built-in address",
+    ),
+    key(
+        "CODEX_CREDENTIALS_FILE",
+        Kind::Path,
+        "",
+        Harmless::Never,
+        "the credential file; empty looks in our own folder, then in CODEX_HOME",
+    ),
+    key(
+        "CODEX_HOME",
+        Kind::Path,
+        "~/.codex",
+        Harmless::Never,
+        "the folder of the official client, whose auth.json we share",
+    ),
+    key(
+        "CODEX_BASE_URL",
+        Kind::Url,
+        "https://chatgpt.com/backend-api/codex",
+        Harmless::Never,
+        "the service; /responses is appended",
+    ),
+    key(
+        "CODEX_ISSUER",
+        Kind::Url,
+        "https://auth.openai.com",
+        Harmless::Never,
+        "who renews tokens; /oauth/token is appended",
+    ),
+    key(
+        "CODEX_CLIENT_ID",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "client id for renewing; empty takes the file's, else the public one",
+    ),
+    key(
+        "CODEX_ORIGINATOR",
+        Kind::Text,
+        "sx",
+        Harmless::Never,
+        "the name that we give ourselves; another vendor's is refused",
+    ),
+    key(
+        "CONNECT_TIMEOUT",
+        Kind::Duration,
+        "10s",
+        Harmless::Never,
+        "how long a name and a connection may take together",
+    ),
+    key(
+        "TLS_TIMEOUT",
+        Kind::Duration,
+        "10s",
+        Harmless::Never,
+        "how long a TLS handshake may take",
+    ),
+    key(
+        "FIRST_BYTE_TIMEOUT",
+        Kind::Duration,
+        "120s",
+        Harmless::Never,
+        "how long the service may take to begin its answer",
+    ),
+    key(
+        "IDLE_TIMEOUT",
+        Kind::Duration,
+        "300s",
+        Harmless::Never,
+        "how long an answer that has begun may fall silent",
+    ),
+    key(
+        "RESOLVE",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "host=ip[,ip...] ...: addresses that no name server is asked for",
+    ),
+    key(
+        "OFFLINE",
+        Kind::Flag,
+        "0",
+        Harmless::Only("1"),
+        "1 allows connections to this machine only, and asks no name server",
+    ),
+    secret(
+        "HTTPS_PROXY",
+        "the proxy for https addresses: http://[USER:PASSWORD@]HOST:PORT",
+    ),
+    secret("HTTP_PROXY", "the proxy for http addresses"),
+    secret(
+        "ALL_PROXY",
+        "the proxy for those that the two above say nothing of",
+    ),
+    key(
+        "NO_PROXY",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "hosts, .domains, addresses, ranges and ports to ask without a proxy",
+    ),
+    key(
+        "CA_FILE",
+        Kind::Path,
+        "",
+        Harmless::Never,
+        "a PEM file of roots to trust beside the built-in ones",
+    ),
+    key(
+        "SSL_CERT_FILE",
+        Kind::Path,
+        "",
+        Harmless::Never,
+        "likewise; the variable that OpenSSL reads",
+    ),
+    key(
+        "SSL_CERT_DIR",
+        Kind::Path,
+        "",
+        Harmless::Never,
+        "folders of certificates to trust, parted by colons",
+    ),
+    key(
+        "CLIENT_CERT",
+        Kind::Path,
+        "",
+        Harmless::Never,
+        "our own certificate and its chain, for servers that ask (PEM)",
+    ),
+    key(
+        "CLIENT_KEY",
+        Kind::Path,
+        "",
+        Harmless::Never,
+        "the key of CLIENT_CERT; empty looks in the same file",
+    ),
+    key(
+        "RETRY_MAX",
+        Kind::Count { min: 0, max: 100 },
+        "8",
+        Harmless::Never,
+        "how often a failed request is sent again; 0 is never",
+    ),
+    key(
+        "RETRY_TOTAL",
+        Kind::Duration,
+        "300s",
+        Harmless::Never,
+        "how long the waits between tries may be together",
+    ),
+    key(
+        "SESSION_DIR",
+        Kind::Path,
+        "",
+        Harmless::Never,
+        "where sessions are kept; empty is the folder sessions in our state directory",
+    ),
+];
+
+/// How hard a model may be asked to think, from not at all upward.
+pub const EFFORTS: &[&str] = &["off", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// A project may switch a tool off, never on again.
+const TIGHTEN: Harmless = Harmless::Only("0");
+
+const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    harmless: Harmless,
+    help: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        secret: false,
+        harmless,
+        help,
+    }
+}
+
+/// A text that may hold a password.
+const fn secret(name: &'static str, help: &'static str) -> Key {
+    Key {
+        secret: true,
+        ..key(name, Kind::Text, "", Harmless::Never, help)
+    }
+}
