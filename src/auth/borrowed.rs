@@ -18,6 +18,9 @@ pub trait Lender {
     /// Asks for one; waits by way of `fetch`.
     fn lend(&mut self, fetch: &mut dyn Fetch) -> Result<Token, Error>;
 
+    /// Takes note that the service refused this one, which should not be lent again.
+    fn note_refusal(&mut self, _token: &Token) {}
+
     /// The secrets that it holds itself.
     fn secrets(&self) -> Vec<&Secret>;
 }
@@ -40,6 +43,11 @@ impl Borrowed {
     }
 
     fn lent(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error> {
+        if let Some(held) = &self.held
+            && why == Why::Unauthorized
+        {
+            self.lender.note_refusal(held);
+        }
         let token = self.lender.lend(fetch)?;
         let is_over = |token: &Token| {
             let now = clock::unix_seconds();

@@ -21,6 +21,7 @@ use std::fs::TryLockError;
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
@@ -157,7 +158,8 @@ impl Credential {
             account_id: own_account.or(claimed_account.filter(|text| fits_a_field(text))),
             email: id_claims.email.or(claims.email),
             plan: id_claims.plan.or(claims.plan),
-            expires_at: claims.expires_at,
+            // A token that says nothing of its end may have it said beside it.
+            expires_at: claims.expires_at.or(tokens["expires_at"].as_u64()),
             is_fedramp: id_claims.is_fedramp.or(claims.is_fedramp).unwrap_or(false),
             source: path.display().to_string(),
             access: Secret::new(access),
@@ -185,6 +187,15 @@ impl Credential {
         for (name, part) in parts {
             if let Some(part) = part {
                 document["tokens"][name] = Value::from(part.expose());
+            }
+        }
+        if let Some(access) = &fresh.access {
+            let says_it_itself = Claims::read(access.expose()).expires_at.is_some();
+            let stated = fresh.expires_in.filter(|_| !says_it_itself);
+            let stated = stated.map(|left| now.saturating_add(left));
+            if let Some(tokens) = document["tokens"].as_object_mut() {
+                tokens.remove("expires_at");
+                tokens.extend(stated.map(|at| ("expires_at".to_string(), Value::from(at))));
             }
         }
         document["last_refresh"] = Value::from(date::rfc3339(now));
@@ -223,7 +234,7 @@ fn fits_a_field(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| match is_absent(&source) {
         true => Error::NotFound {
             tried: vec![path.to_path_buf()],
@@ -338,6 +349,21 @@ pub(super) fn is_unwritable(error: &io::Error) -> bool {
     )
 }
 
+/// Writes a credential file of ours, whether there is one or not, with the folders above it.
+pub fn write_new(path: &Path, content: &str) -> Result<(), Error> {
+    let failed = |source| Error::Io {
+        path: path.to_path_buf(),
+        action: "write",
+        source,
+    };
+    if let Some(folder) = path.parent() {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(folder).map_err(failed)?;
+    }
+    Replacement::create(path)?.commit(content)
+}
+
 /// A file beside the credential file that will take its place, or is removed.
 ///
 /// It is made before the refresh token is spent: where it cannot be made, nothing is lost yet.
@@ -382,9 +408,10 @@ impl Replacement {
         // A umask may have taken more than it should.
         self.file
             .set_permissions(fs::Permissions::from_mode(0o600))?;
-        let old = fs::metadata(&self.target)?;
         let new = self.file.metadata()?;
-        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+        if let Ok(old) = fs::metadata(&self.target)
+            && (old.uid(), old.gid()) != (new.uid(), new.gid())
+        {
             // Root must not take a person's login away. Anyone else is refused by the kernel, and
             // then the file is theirs from now on, as it would be with the official client.
             let _ = std::os::unix::fs::fchown(&self.file, Some(old.uid()), Some(old.gid()));

@@ -8,6 +8,8 @@
 pub mod answer;
 pub mod apart;
 pub mod borrowed;
+pub mod broker;
+pub mod claude;
 pub mod error;
 pub mod file;
 pub mod gap;

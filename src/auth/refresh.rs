@@ -36,6 +36,8 @@ pub struct Fresh {
     pub refresh: Option<Secret>,
     /// What says who the person is.
     pub id: Option<Secret>,
+    /// Seconds that the bearer lives, kept where it does not say so itself.
+    pub expires_in: Option<u64>,
 }
 
 /// Why nothing was renewed.
@@ -116,8 +118,9 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fresh, Failure> {
             access: part("access_token"),
             refresh: part("refresh_token"),
             id: part("id_token"),
+            expires_in: answer["expires_in"].as_u64(),
         };
-        if fresh == Fresh::default() {
+        if fresh.access.is_none() && fresh.refresh.is_none() && fresh.id.is_none() {
             return transient("the issuer's answer holds no token");
         }
         return Ok(fresh);
@@ -250,6 +253,7 @@ mod tests {
             access: access.map(Secret::new),
             refresh: refresh.map(Secret::new),
             id: None,
+            expires_in: None,
         };
         let whole = r#"{"access_token":"a","refresh_token":"r","id_token":null}"#;
         check(200, whole, Ok(fresh(Some("a"), Some("r"))));

@@ -10,6 +10,7 @@ use crate::auth::Fetch;
 use crate::auth::Token;
 use crate::auth::answer;
 use crate::auth::borrowed::Lender;
+use crate::auth::broker;
 use crate::auth::identity::Identity;
 use crate::base::clock;
 use crate::base::secret::Secret;
@@ -69,6 +70,8 @@ pub struct Remote {
     pub key: Option<Secret>,
     /// Who we say we are.
     pub identity: Identity,
+    /// What is told of a token that the service refused.
+    pub refused: Option<String>,
 }
 
 impl Lender for Remote {
@@ -92,6 +95,9 @@ impl Lender for Remote {
             .header("user-agent", self.identity.user_agent());
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {}", key.expose()));
+        }
+        if let Some(refused) = self.refused.take() {
+            request = request.header(broker::REFUSED, refused);
         }
         let (status, headers, body) = fetch
             .fetch(request, socket)
@@ -121,6 +127,10 @@ impl Lender for Remote {
             408 | 429 | 500..=599 => Err(failed(Fault::Unreachable, with_status(said(&body)))),
             _ => Err(failed(Fault::Failed, with_status(said(&body)))),
         }
+    }
+
+    fn note_refusal(&mut self, token: &Token) {
+        self.refused = Some(broker::digest_of(token));
     }
 
     fn secrets(&self) -> Vec<&Secret> {
@@ -171,6 +181,7 @@ mod tests {
             place: Place::parse(place).unwrap(),
             key: key.map(Secret::new),
             identity: Identity::own(),
+            refused: None,
         };
         remote.lend(server)
     }

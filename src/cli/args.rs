@@ -73,6 +73,8 @@ pub enum Command {
     Sessions(Sessions),
     /// A fresh token on stdout.
     Fetchtoken(Fetchtoken),
+    /// Tokens for others.
+    TokenServe(TokenServe),
     /// The settings.
     Config(Config),
     /// One request, and where its time went.
@@ -193,8 +195,24 @@ pub enum Sessions {
 pub struct Fetchtoken {
     /// Renew the token whether it is due or not.
     pub is_refreshed: bool,
-    /// As JSON. It is JSON without it too; scripts say it to be sure.
-    pub is_json: bool,
+    /// How it is told; `None` is for a person on a terminal, and JSON elsewhere.
+    pub shape: Option<TokenShape>,
+}
+
+/// How a token is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenShape {
+    /// One object on one line.
+    Json,
+    /// The token alone on a line.
+    Raw,
+}
+
+/// What `sx token serve` knows.
+#[derive(Debug, PartialEq)]
+pub struct TokenServe {
+    /// Where to listen.
+    pub listen: String,
 }
 
 /// What `sx doctor` knows.

@@ -10,6 +10,8 @@ use crate::auth;
 use crate::auth::apart::Renewer;
 use crate::auth::borrowed::Borrowed;
 use crate::auth::borrowed::Lender;
+use crate::auth::claude;
+use crate::auth::claude::Claude;
 use crate::auth::handed;
 use crate::auth::identity::Identity;
 use crate::auth::local;
@@ -63,6 +65,11 @@ pub struct Wishes<'a> {
 /// while we do.
 pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     let settings = &ground.settings;
+    if settings.text("PROVIDER") != "codex" {
+        let what = format!("sx cannot talk to {} yet", settings.text("PROVIDER"));
+        let hint = "PROVIDER=codex is what this build has; `sx help providers` says more";
+        return Err(Fault::new(Exit::Settings, what).hint(hint));
+    }
     let tools = tool_specs(settings);
     let mut client = net::Client::new(network(settings)?);
     let recorder = match &wishes.talk.record {
@@ -139,6 +146,9 @@ fn credential(ground: &Ground) -> Result<(Option<Box<dyn auth::Source>>, String)
 
 /// Where the token comes from; `None` where none is to be sent.
 pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
+    if ground.settings.text("PROVIDER") == "claude_code" {
+        return claude(ground).map(Some);
+    }
     let lender = match ground.settings.text("CODEX_TOKEN_SOURCE") {
         "none" => return Ok(None),
         "remote" => Some(remote(&ground.settings)?),
@@ -148,14 +158,42 @@ pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
         return Ok(Some(Box::new(Borrowed::from(lender))));
     }
     Ok(Some(Box::new(local::Store::new(local::Options {
-        renewer: Some(Renewer {
-            self_path: ground.self_path.clone(),
-            env: ground::environment(),
-            cwd: ground.cwd.clone(),
-            overrides: ground.overrides.clone(),
-        }),
+        renewer: Some(renewer(ground)),
         ..store_options(ground, credential_places(ground))?
     }))))
+}
+
+/// The login of the vendor's own client: lent, or a copy of ours where it is to be renewed.
+fn claude(ground: &Ground) -> Result<Box<dyn auth::Source>, Fault> {
+    let settings = &ground.settings;
+    let token = settings.text("CLAUDE_CODE_OAUTH_TOKEN");
+    if !token.is_empty() {
+        return Ok(Box::new(Borrowed::from(Box::new(handed::Given {
+            setting: "CLAUDE_CODE_OAUTH_TOKEN",
+            text: Secret::new(token),
+        }))));
+    }
+    let missing = || Fault::new(Exit::Settings, "no home directory to find a login in");
+    let path = settings.path("CLAUDE_CODE_CREDENTIALS_FILE");
+    let path = path.ok_or_else(missing)?;
+    let client_id = settings.text("CLAUDE_CODE_CLIENT_ID").to_string();
+    if settings.text("CLAUDE_CODE_ISSUER").is_empty() || client_id.is_empty() {
+        return Ok(Box::new(Borrowed::from(Box::new(Claude { path }))));
+    }
+    let copy = ground.places.config_dir.as_ref().ok_or_else(missing)?;
+    let copy = copy.join("claude-code-auth.json");
+    claude::copy(&path, &copy)
+        .map_err(|error| Fault::new(Exit::Settings, &error).hint(error.hint()))?;
+    let places = auth::file::Places {
+        credentials_file: Some(copy),
+        ..auth::file::Places::default()
+    };
+    Ok(Box::new(local::Store::new(local::Options {
+        issuer: url(settings, "CLAUDE_CODE_ISSUER")?,
+        client_id: Some(client_id),
+        renewer: Some(renewer(ground)),
+        ..store_options(ground, places)?
+    })))
 }
 
 /// A token that came from whoever started us, in the order of the manual.
@@ -205,7 +243,18 @@ fn remote(settings: &Settings) -> Result<Box<dyn Lender>, Fault> {
         place: place.map_err(|why| unusable(settings, key, format!("{key}: {why}")))?,
         key: secret.map(Secret::new),
         identity: identity(settings)?,
+        refused: None,
     }))
+}
+
+/// How a login is renewed in a process of its own.
+fn renewer(ground: &Ground) -> Renewer {
+    Renewer {
+        self_path: ground.self_path.clone(),
+        env: ground::environment(),
+        cwd: ground.cwd.clone(),
+        overrides: ground.overrides.clone(),
+    }
 }
 
 /// A credential file that is renewed by this very process.
@@ -214,7 +263,16 @@ pub fn store_here(ground: &Ground, path: &Path) -> Result<local::Options, Fault>
         credentials_file: Some(path.to_path_buf()),
         ..auth::file::Places::default()
     };
-    store_options(ground, places)
+    let options = store_options(ground, places)?;
+    let settings = &ground.settings;
+    if settings.text("PROVIDER") != "claude_code" {
+        return Ok(options);
+    }
+    Ok(local::Options {
+        issuer: url(settings, "CLAUDE_CODE_ISSUER")?,
+        client_id: Some(settings.text("CLAUDE_CODE_CLIENT_ID").to_string()),
+        ..options
+    })
 }
 
 fn store_options(ground: &Ground, places: auth::file::Places) -> Result<local::Options, Fault> {

@@ -30,6 +30,7 @@ pub mod resume;
 pub mod screen;
 pub mod sessions;
 pub mod stop;
+pub mod token;
 pub mod version;
 
 use crate::cli::args::Command;
@@ -103,6 +104,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Sessions(what) => sessions(&survey()?, &what),
         Command::Doctor(options) => doctor::run(&survey()?, &options),
         Command::Probe(options) => probe::run(&survey()?, &options),
+        Command::TokenServe(options) => token::serve(&survey()?, &options),
         Command::Fetchtoken(options) => fetchtoken::run(&survey()?, &options),
         Command::Exec(options) => exec::run(program, &common, &options),
         Command::Chat(options) => chat::run(&survey()?, &options),

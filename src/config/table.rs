@@ -11,10 +11,10 @@ use crate::config::keys::Kind;
 pub static KEYS: &[Key] = &[
     key(
         "PROVIDER",
-        Kind::Choice(&["codex"]),
+        Kind::Choice(&["codex", "claude_code"]),
         "codex",
         Harmless::Always,
-        "the service that answers; this build has codex only",
+        "the service that answers: codex; claude_code lends a token so far, no more",
     ),
     key(
         "MODEL",
@@ -204,6 +204,31 @@ pub static KEYS: &[Key] = &[
         "sx",
         Harmless::Never,
         "the name that we give ourselves; another vendor's is refused",
+    ),
+    secret(
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "claude_code: the token itself, used as it is",
+    ),
+    key(
+        "CLAUDE_CODE_CREDENTIALS_FILE",
+        Kind::Path,
+        "~/.claude/.credentials.json",
+        Harmless::Never,
+        "claude_code: the file of the vendor's client, which is only read",
+    ),
+    key(
+        "CLAUDE_CODE_ISSUER",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "claude_code: who renews a copy of ours; /oauth/token is appended",
+    ),
+    key(
+        "CLAUDE_CODE_CLIENT_ID",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "claude_code: as which client; without both nothing is renewed",
     ),
     key(
         "CONNECT_TIMEOUT",

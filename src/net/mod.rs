@@ -11,6 +11,7 @@ pub mod dial;
 pub mod dns;
 pub mod drive;
 pub mod error;
+pub mod listen;
 pub mod opening;
 pub mod pem;
 pub mod proxy;

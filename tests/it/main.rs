@@ -39,5 +39,7 @@ mod process;
 mod provider;
 // Files of a conversation, resume, signals.
 mod session;
+// Tokens from elsewhere.
+mod token;
 // Calls and their answers.
 mod tools;

@@ -328,6 +328,14 @@ impl Running {
         String::from_utf8_lossy(&found).into_owned()
     }
 
+    /// Waits until stderr holds `text`, and returns all of it.
+    #[track_caller]
+    pub fn wait_for_stderr(&self, text: &str) -> String {
+        let found = self.stderr.wait_for(text);
+        let found = found.unwrap_or_else(|| panic!("{text:?} never came; {}", self.so_far()));
+        String::from_utf8_lossy(&found).into_owned()
+    }
+
     fn so_far(&self) -> String {
         let stdout = self.stdout.as_ref();
         let stdout = stdout.map(|heard| heard.so_far()).unwrap_or_default();

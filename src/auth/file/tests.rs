@@ -165,6 +165,7 @@ fn a_renewal_keeps_what_we_do_not_know() {
         access: Some(Secret::new(jwt(9_000, "b"))),
         refresh: Some(Secret::new("refresh-b")),
         id: None,
+        expires_in: Some(60),
     };
     let renewed = old.renewed(Path::new("auth.json"), &fresh, 1_767_225_601);
     let renewed = renewed.unwrap();

@@ -12,6 +12,8 @@ use super::Fetchtoken;
 use super::Prompt;
 use super::Sessions;
 use super::Talk;
+use super::TokenServe;
+use super::TokenShape;
 use super::View;
 use super::flags::Meaning;
 use super::given::Given;
@@ -41,10 +43,8 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
         }
         Verb::Exec => Command::Exec(exec(given)?),
         Verb::Sessions => Command::Sessions(sessions(given)?),
-        Verb::Fetchtoken => Command::Fetchtoken(Fetchtoken {
-            is_refreshed: given.has(Meaning::Refresh),
-            is_json: given.has(Meaning::Json),
-        }),
+        Verb::Fetchtoken => Command::Fetchtoken(fetchtoken(given)?),
+        Verb::Token => token(given)?,
         Verb::Config => Command::Config(config(given)?),
         Verb::Doctor => Command::Doctor(Doctor {
             is_json: given.has(Meaning::Json),
@@ -70,6 +70,43 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
             is_json: given.has(Meaning::Json),
         },
     })
+}
+
+fn fetchtoken(given: &Given) -> Result<Fetchtoken, Usage> {
+    let shape = match (given.has(Meaning::Json), given.has(Meaning::Raw)) {
+        (true, true) => {
+            return Err(Usage::Conflict {
+                one: "--json",
+                other: "--raw",
+            });
+        }
+        (true, false) => Some(TokenShape::Json),
+        (false, true) => Some(TokenShape::Raw),
+        (false, false) => None,
+    };
+    Ok(Fetchtoken {
+        is_refreshed: given.has(Meaning::Refresh),
+        shape,
+    })
+}
+
+/// `sx token` does one thing so far, but its name is of a family.
+fn token(given: &mut Given) -> Result<Command, Usage> {
+    let missing = |what, hint| {
+        let verb = Verb::Token;
+        Err(Usage::Missing { verb, what, hint })
+    };
+    match given.word("what to do")?.as_deref() {
+        Some("serve") => {}
+        _ => return missing("what to do", "`sx token serve --listen unix:/run/sx.sock`"),
+    }
+    match given.text(Meaning::Listen)? {
+        Some(listen) => Ok(Command::TokenServe(TokenServe { listen })),
+        None => missing(
+            "--listen PLACE",
+            "such as unix:/run/sx.sock or 127.0.0.1:8123",
+        ),
+    }
 }
 
 fn talk(given: &Given) -> Result<Talk, Usage> {

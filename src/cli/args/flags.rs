@@ -64,6 +64,10 @@ pub enum Meaning {
     Method,
     /// How long the request may take.
     MaxTime,
+    /// The token alone.
+    Raw,
+    /// Where to listen.
+    Listen,
     /// Renew the token whether it is due or not.
     Refresh,
     /// One key.
@@ -133,6 +137,7 @@ const SETTINGS: &[Verb] = &[
     Verb::Resume,
     Verb::Sessions,
     Verb::Fetchtoken,
+    Verb::Token,
     Verb::Config,
     Verb::Doctor,
     Verb::Probe,
@@ -144,6 +149,7 @@ const SETTINGS_OR_DEMO: &[Verb] = &[
     Verb::Resume,
     Verb::Sessions,
     Verb::Fetchtoken,
+    Verb::Token,
     Verb::Config,
     Verb::Doctor,
     Verb::Probe,
@@ -164,6 +170,7 @@ const NETWORK: &[Verb] = &[
     Verb::Exec,
     Verb::Resume,
     Verb::Fetchtoken,
+    Verb::Token,
     Verb::Config,
     Verb::Doctor,
     Verb::Probe,
@@ -180,7 +187,7 @@ pub static FLAGS: &[Flag] = &[
         "P",
         "PROVIDER",
         PROVIDER,
-        "the service; this build has codex only",
+        "the service: codex; for a token also claude_code",
     ),
     key(
         "model",
@@ -440,7 +447,22 @@ pub static FLAGS: &[Flag] = &[
         "S",
         "CODEX_TOKEN_SOURCE",
         &[Verb::Fetchtoken],
-        "where the token comes from: local",
+        "where from: local, remote; config is the settings",
+    ),
+    switch(
+        Meaning::Raw,
+        "raw",
+        None,
+        &[Verb::Fetchtoken],
+        "the token alone",
+    ),
+    value(
+        Meaning::Listen,
+        "listen",
+        None,
+        "PLACE",
+        &[Verb::Token],
+        "127.0.0.1:PORT or unix:PATH",
     ),
     switch(
         Meaning::Refresh,

@@ -172,6 +172,8 @@ impl Given {
         let mut overrides = Vec::new();
         for (flag, value) in &self.flags {
             let (typed, key, value) = match flag.meaning {
+                // What the settings say, which is what happens without the option.
+                Meaning::Key("CODEX_TOKEN_SOURCE") if value == "config" => continue,
                 Meaning::Key(name) => {
                     let typed = format!("--{}", flag.long);
                     let value = utf8(&typed, value.clone())?;

@@ -289,7 +289,7 @@ fn the_other_commands_mean_what_they_say() {
         ],
         Command::Fetchtoken(Fetchtoken {
             is_refreshed: true,
-            is_json: true,
+            shape: Some(TokenShape::Json),
         }),
     );
     check(&["hands"], Command::Hands);
@@ -449,6 +449,7 @@ fn line_with(flag: &Flag) -> Vec<String> {
         Meaning::Print | Meaning::PromptFile => {}
         Meaning::Deltas => line.extend(["--json", "prompt"].map(String::from)),
         Meaning::Days => line.push("prune".to_string()),
+        Meaning::Listen => line.push("serve".to_string()),
         Meaning::ShowSource => line.push("--dump".to_string()),
         _ if row.verb == Verb::Probe => line.push("http://h".to_string()),
         _ if row.verb == Verb::Exec => line.push("prompt".to_string()),

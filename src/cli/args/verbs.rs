@@ -13,6 +13,8 @@ pub enum Verb {
     Sessions,
     /// A fresh token on stdout.
     Fetchtoken,
+    /// Tokens for others.
+    Token,
     /// The settings.
     Config,
     /// What works here and what does not.
@@ -75,6 +77,12 @@ pub static COMMANDS: &[Row] = &[
         "fetchtoken",
         "",
         "print a login token that is good now, as JSON",
+    ),
+    command(
+        Verb::Token,
+        "token",
+        "serve",
+        "hand out tokens of your login to your own machines",
     ),
     command(
         Verb::Config,
