@@ -47,9 +47,12 @@ impl Note {
         let written = options
             .open(&path)
             .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
-        Note {
-            path: written.is_ok().then_some(path),
+        if written.is_err() {
+            // A full disk takes the name and not the line.
+            let _ = fs::remove_file(&path);
+            return Note { path: None };
         }
+        Note { path: Some(path) }
     }
 
     /// The answer is on the disk, or there is none: nothing is left to explain.
