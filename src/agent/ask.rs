@@ -136,8 +136,8 @@ impl Agent {
             tools: &self.options.tools,
             history: &self.history,
             session: &self.cache_key,
-            effort: self.options.effort,
             thinking: self.options.thinking,
+            output_max: self.options.output_max,
             schema: self.options.schema.as_deref(),
         };
         let request = self.provider.encode(&request, token.as_ref());

@@ -33,8 +33,8 @@ use crate::chat::delta::Usage;
 use crate::chat::tool::ToolSpec;
 use crate::hands::wire::Ready;
 use crate::provider;
-use crate::provider::Effort;
 use crate::provider::Provider;
+use crate::provider::Thinking;
 use crate::session;
 use crate::session::Entry;
 use crate::term::lines::is_cut;
@@ -52,10 +52,10 @@ const DATE_BYTES: usize = 10;
 pub struct Options {
     /// The model, as it was asked for.
     pub model: String,
-    /// How hard it thinks; its own choice where there is none.
-    pub effort: Option<Effort>,
-    /// Whether summaries of its thinking are wanted.
-    pub thinking: bool,
+    /// How hard it thinks, and whether that is to be seen.
+    pub thinking: Thinking,
+    /// `MAX_OUTPUT_TOKENS`: tokens that one answer may have, where the user knows better.
+    pub output_max: Option<u64>,
     /// The JSON Schema that the last answer must fit.
     pub schema: Option<String>,
     /// The tools on offer.

@@ -26,6 +26,7 @@ use crate::cli::ground;
 use crate::cli::ground::Ground;
 use crate::cli::record::Recorder;
 use crate::cli::resume;
+use crate::config::Origin;
 use crate::config::Settings;
 use crate::hands;
 use crate::hands::wire;
@@ -38,8 +39,10 @@ use crate::net::roots::Trust;
 use crate::net::route::Scope;
 use crate::proc;
 use crate::provider::Effort;
+use crate::provider::Thinking;
 use crate::provider::codex;
 use crate::provider::codex::Codex;
+use crate::provider::models::Aliases;
 use crate::sandbox;
 use crate::sys::signals::Signals;
 use crate::tools;
@@ -92,8 +95,8 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     let provider = Codex::new(codex_options(settings)?);
     let options = agent::Options {
         model: settings.text("MODEL").to_string(),
-        effort: effort(settings.text("REASONING_EFFORT")),
-        thinking: settings.flag("THINKING"),
+        thinking: thinking(settings),
+        output_max: Some(settings.count("MAX_OUTPUT_TOKENS")).filter(|tokens| *tokens > 0),
         schema: wishes.schema,
         tools,
         sandbox: settings.setting("SANDBOX").value.clone(),
@@ -332,6 +335,16 @@ fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
     Ok(codex::Options {
         base_url: url(settings, "CODEX_BASE_URL")?,
         identity: identity(settings)?,
+        aliases: aliases(settings)?,
+    })
+}
+
+/// What the user wants aliases of models to stand for.
+fn aliases(settings: &Settings) -> Result<Aliases, Fault> {
+    let key = "MODEL_ALIASES";
+    Aliases::parse(settings.text(key)).map_err(|part| {
+        let why = format!("{key}: `{part}` is not ALIAS=NAME");
+        unusable(settings, key, why)
     })
 }
 
@@ -402,17 +415,14 @@ fn sandbox_mode(word: &str) -> sandbox::Mode {
     }
 }
 
-fn effort(word: &str) -> Option<Effort> {
-    Some(match word {
-        "off" => Effort::Off,
-        "minimal" => Effort::Minimal,
-        "low" => Effort::Low,
-        "medium" => Effort::Medium,
-        "high" => Effort::High,
-        "xhigh" => Effort::XHigh,
-        "max" => Effort::Max,
-        _ => return None,
-    })
+/// What was said of thinking. A budget that nobody set is the wire's own to choose.
+fn thinking(settings: &Settings) -> Thinking {
+    let is_set = settings.setting("THINKING_BUDGET").origin != Origin::Default;
+    Thinking {
+        is_off: !settings.flag("THINKING"),
+        effort: Effort::parse(settings.text("REASONING_EFFORT")),
+        budget: is_set.then(|| settings.count("THINKING_BUDGET")),
+    }
 }
 
 fn recorder(dir: &Path) -> Result<Box<dyn agent::Record>, Fault> {

@@ -38,6 +38,33 @@ pub static KEYS: &[Key] = &[
         "ask for summaries of the model's thinking and show them",
     ),
     key(
+        "THINKING_BUDGET",
+        Kind::Count {
+            min: 0,
+            max: 1_000_000,
+        },
+        "10000",
+        Harmless::Always,
+        "tokens for thinking; where a service takes words it is translated",
+    ),
+    key(
+        "MODEL_ALIASES",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "alias=name,...: what opus, sonnet and haiku stand for, and others of yours",
+    ),
+    key(
+        "MAX_OUTPUT_TOKENS",
+        Kind::Count {
+            min: 0,
+            max: 100_000_000,
+        },
+        "0",
+        Harmless::Never,
+        "tokens that one answer may have; 0 takes what is known of the model",
+    ),
+    key(
         "CONTEXT_WINDOW",
         Kind::Count {
             min: 0,

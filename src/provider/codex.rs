@@ -17,6 +17,9 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
+use crate::provider::models;
+use crate::provider::models::Aliases;
+use crate::provider::models::Model;
 use crate::provider::refusal;
 use crate::provider::wire::responses::decode;
 use crate::provider::wire::responses::encode::Encoder;
@@ -63,6 +66,8 @@ pub struct Options {
     pub base_url: Url,
     /// Who we say we are.
     pub identity: Identity,
+    /// MODEL_ALIASES.
+    pub aliases: Aliases,
 }
 
 /// The member.
@@ -86,6 +91,29 @@ impl Codex {
         }
     }
 
+    /// `request` with who pays for it and who sends it.
+    fn signed(
+        &self,
+        mut request: exchange::Request,
+        token: Option<&auth::Token>,
+    ) -> Result<exchange::Request, Error> {
+        if let Some(token) = token {
+            self.check_transport()?;
+            let bearer = format!("Bearer {}", token.access.expose());
+            request = request.header("authorization", bearer);
+            if let Some(account_id) = &token.account_id {
+                request = request.header("chatgpt-account-id", account_id);
+            }
+            if token.is_fedramp {
+                request = request.header("x-openai-fedramp", "true");
+            }
+        }
+        let identity = &self.options.identity;
+        Ok(request
+            .header("originator", identity.originator())
+            .header("user-agent", identity.user_agent()))
+    }
+
     /// A login in the clear would be anyone's on the way.
     fn check_transport(&self) -> Result<(), Error> {
         let url = &self.options.base_url;
@@ -105,8 +133,7 @@ impl Provider for Codex {
     }
 
     fn model<'a>(&'a self, asked: &'a str) -> &'a str {
-        let alias = ALIASES.iter().find(|(alias, _)| *alias == asked);
-        alias.map_or(asked, |(_, model)| model)
+        self.options.aliases.resolve(asked, ALIASES)
     }
 
     fn window(&self, model: &str) -> u64 {
@@ -123,21 +150,8 @@ impl Provider for Codex {
         let model = self.model(request.model).to_string();
         let body = self.encoder.encode(&model, request)?;
         let url = self.options.base_url.join("/responses");
-        let mut sent = exchange::Request::post(url, body);
-        if let Some(token) = token {
-            self.check_transport()?;
-            sent = sent.header("authorization", format!("Bearer {}", token.access.expose()));
-            if let Some(account_id) = &token.account_id {
-                sent = sent.header("chatgpt-account-id", account_id);
-            }
-            if token.is_fedramp {
-                sent = sent.header("x-openai-fedramp", "true");
-            }
-        }
-        let identity = &self.options.identity;
+        let mut sent = self.signed(exchange::Request::post(url, body), token)?;
         sent = sent
-            .header("originator", identity.originator())
-            .header("user-agent", identity.user_agent())
             .header("accept", "text/event-stream")
             .header("content-type", "application/json");
         if !request.session.is_empty() {
@@ -191,6 +205,17 @@ impl Provider for Codex {
 
     fn begin_turn(&mut self) {
         self.turn_state = None;
+    }
+
+    fn models_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {
+        let version = concat!("/models?client_version=", env!("CARGO_PKG_VERSION"));
+        let url = self.options.base_url.join(version);
+        let request = exchange::Request::get(url).header("accept", "application/json");
+        self.signed(request, token)
+    }
+
+    fn models(&self, body: &[u8]) -> Result<Vec<Model>, Error> {
+        models::of_list(body)
     }
 
     fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {

@@ -6,6 +6,8 @@
 //! holds its endpoint, headers, credential and models; `retry` says what is worth another try.
 
 pub mod codex;
+pub mod effort;
+pub mod models;
 pub mod refusal;
 pub mod retry;
 pub mod wire;
@@ -21,8 +23,12 @@ use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
 use crate::http::sse;
 use crate::http::url::Url;
+use crate::provider::models::Model;
 use std::fmt;
 use std::time::Duration;
+
+pub use effort::Effort;
+pub use effort::Thinking;
 
 /// What a member is asked to put into bytes.
 #[derive(Clone, Copy, Debug)]
@@ -37,31 +43,12 @@ pub struct Request<'a> {
     pub history: &'a [Message],
     /// The session's id, under which the service caches; empty where there is none.
     pub session: &'a str,
-    /// How hard to think; the service's own choice where there is none.
-    pub effort: Option<Effort>,
-    /// Whether summaries of the thinking are wanted.
-    pub thinking: bool,
+    /// How hard to think, and whether that is to be seen.
+    pub thinking: Thinking,
+    /// Tokens that the answer may have; the member's own choice where there is none.
+    pub output_max: Option<u64>,
     /// The JSON Schema that the answer must fit, as JSON text.
     pub schema: Option<&'a str>,
-}
-
-/// How hard a model thinks before it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// Not at all, where the model can do without.
-    Off,
-    /// As little as it can.
-    Minimal,
-    /// A little.
-    Low,
-    /// The usual.
-    Medium,
-    /// Much.
-    High,
-    /// Very much.
-    XHigh,
-    /// As much as it can.
-    Max,
 }
 
 /// A service that answers a conversation.
@@ -102,6 +89,13 @@ pub trait Provider {
 
     /// A new message of the person begins: what held for one turn only is forgotten.
     fn begin_turn(&mut self);
+
+    /// The request for the list of the models that there are.
+    fn models_request(&self, token: Option<&auth::Token>)
+    -> Result<http::exchange::Request, Error>;
+
+    /// What the answer to it says. Fails where that is no list.
+    fn models(&self, body: &[u8]) -> Result<Vec<Model>, Error>;
 
     /// What a status other than 200 means.
     fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error;

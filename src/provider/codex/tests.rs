@@ -3,11 +3,13 @@
 use super::*;
 use crate::base::secret::Secret;
 use crate::chat::Message;
+use crate::provider::Thinking;
 
 fn codex(base_url: &str) -> Codex {
     Codex::new(Options {
         base_url: Url::parse(base_url).unwrap(),
         identity: Identity::own(),
+        aliases: Aliases::default(),
     })
 }
 
@@ -29,8 +31,12 @@ const REQUEST: Request<'_> = Request {
     tools: &[],
     history: &[],
     session: "id",
-    effort: None,
-    thinking: true,
+    thinking: Thinking {
+        is_off: false,
+        effort: None,
+        budget: None,
+    },
+    output_max: None,
     schema: None,
 };
 

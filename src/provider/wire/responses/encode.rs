@@ -267,8 +267,8 @@ fn head(model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
         tool_choice: has_tools.then_some("auto"),
         parallel_tool_calls: has_tools.then_some(true),
         reasoning: Reasoning {
-            effort: request.effort.map(effort_word),
-            summary: request.thinking.then_some("auto"),
+            effort: request.thinking.as_effort().map(effort_word),
+            summary: (!request.thinking.is_off).then_some("auto"),
         },
         store: false,
         stream: true,
@@ -281,15 +281,11 @@ fn head(model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// The wire's own words; only the lowest has another name.
 fn effort_word(effort: Effort) -> &'static str {
     match effort {
         Effort::Off => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh => "xhigh",
-        Effort::Max => "max",
+        effort => effort.word(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::chat::tool::Effect;
+use crate::provider::Thinking;
 use serde_json::Value;
 use serde_json::json;
 
@@ -30,8 +31,8 @@ fn request(history: &[Message]) -> Request<'_> {
         tools: TOOLS,
         history,
         session: "s",
-        effort: None,
-        thinking: true,
+        thinking: Thinking::default(),
+        output_max: None,
         schema: None,
     }
 }
@@ -99,7 +100,10 @@ fn what_is_not_wanted_is_not_sent() {
     let bare = Request {
         tools: &[],
         session: "",
-        thinking: false,
+        thinking: Thinking {
+            is_off: true,
+            ..Thinking::default()
+        },
         ..request(&[])
     };
     let body = Encoder::new("p").encode("m", &bare).unwrap();
@@ -113,7 +117,10 @@ fn what_is_not_wanted_is_not_sent() {
 #[test]
 fn effort_and_schema_are_sent_where_they_are_asked_for() {
     let asked = Request {
-        effort: Some(Effort::XHigh),
+        thinking: Thinking {
+            effort: Some(Effort::XHigh),
+            ..Thinking::default()
+        },
         schema: Some(r#"{"type": "object"}"#),
         ..request(&[])
     };
