@@ -2,7 +2,7 @@
 
 with_cargo := . .ci/toolchain.sh &&
 
-.PHONY: help run test static test-static check install
+.PHONY: help run test static test-static test-real check install
 
 # What can be made.
 help:
@@ -25,6 +25,11 @@ static:
 test-static:
 	@SX_STATIC_BIN=$$(.ci/static) && export SX_STATIC_BIN && $(with_cargo) \
 		cargo test --locked --test elf --test it
+
+# Tests against real servers of Debian's on loopback; REAL=small is nginx alone.
+REAL ?= all
+test-real:
+	@.ci/real $(REAL)
 
 # All that a change must pass.
 check:

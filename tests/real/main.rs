@@ -1,0 +1,30 @@
+//! Real servers of Debian's on loopback, asked by the built program; `make test-real` runs this.
+//!
+//! What a scripted server cannot show: that ours and theirs mean the same. Each test starts what it
+//! needs for itself, in the foreground and as nobody, with its configuration in a temporary folder;
+//! neither `/etc` nor a service of the system is touched.
+
+// What runs the program is that of tests/it, which uses more of it.
+#[allow(dead_code)]
+#[path = "../it/heard.rs"]
+mod heard;
+#[allow(dead_code)]
+#[path = "../it/place.rs"]
+mod place;
+#[allow(dead_code)]
+#[path = "../it/responses.rs"]
+mod responses;
+#[allow(dead_code)]
+#[path = "../it/server.rs"]
+mod server;
+#[allow(dead_code)]
+#[path = "../it/sx.rs"]
+mod sx;
+
+// A server as a child of ours.
+mod daemon;
+// What `sx probe --json` told.
+mod told;
+
+// HTTP and TLS as the most used server speaks them.
+mod nginx;
