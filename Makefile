@@ -26,7 +26,7 @@ test-static:
 	@SX_STATIC_BIN=$$(.ci/static) && export SX_STATIC_BIN && $(with_cargo) \
 		cargo test --locked --test elf --test it
 
-# Tests against real servers of Debian's on loopback; REAL=small is nginx alone.
+# Tests against real servers of Debian's on loopback; REAL=small is nginx and squid alone.
 REAL ?= all
 test-real:
 	@.ci/real $(REAL)

@@ -2,6 +2,7 @@
 //! ports of its own. It ends with the test, also with one that is killed.
 
 use crate::heard::Heard;
+use crate::heard::WAIT_MAX;
 use crate::place::Place;
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
@@ -10,6 +11,7 @@ use nix::unistd::Pid;
 use std::fs;
 use std::fs::File;
 use std::net::TcpListener;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -19,6 +21,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Instant;
 
 /// Debian's `nobody` and `nogroup`.
 const NOBODY: u32 = 65_534;
@@ -117,6 +121,16 @@ pub fn log(place: &Place, name: &str) -> Arc<Heard> {
     // The server is somebody else.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("our pipe");
     Heard::listen(|| File::open(path))
+}
+
+/// Returns once somebody listens on a port: for a server that says so a moment before it does.
+#[track_caller]
+pub fn wait_for_port(port: u16) {
+    let given_up = Instant::now() + WAIT_MAX;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < given_up, "nobody listens on port {port}");
+        thread::yield_now();
+    }
 }
 
 /// A port on loopback that nobody has and no other test gets.

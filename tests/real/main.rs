@@ -28,3 +28,11 @@ mod told;
 
 // HTTP and TLS as the most used server speaks them.
 mod nginx;
+// What every proxy must do for us.
+mod proxied;
+// The proxy of companies.
+mod squid;
+// The proxy of containers.
+mod tinyproxy;
+// What stands in front of servers, and of proxies.
+mod haproxy;

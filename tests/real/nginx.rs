@@ -42,12 +42,15 @@ pub struct Nginx {
     pub place: Place,
     /// Its port.
     pub port: u16,
+    /// Its other port, for sites that have one.
+    pub tls_port: u16,
     /// A line for each request, as the configuration says.
     pub access: Arc<Heard>,
 }
 
 impl Nginx {
-    /// One with this inside its `http` block, where `PORT` stands for its port.
+    /// One with this inside its `http` block, where `PORT` stands for its port and `SECURE` for the
+    /// other.
     #[track_caller]
     pub fn start(site: &str) -> Nginx {
         Nginx::start_in(Place::new(), site)
@@ -56,9 +59,10 @@ impl Nginx {
     /// The same in a place that is there already.
     #[track_caller]
     pub fn start_in(place: Place, site: &str) -> Nginx {
-        let port = daemon::free_port();
+        let [port, tls_port] = [daemon::free_port(), daemon::free_port()];
         let access = daemon::log(&place, "access");
         let site = site.replace("PORT", &port.to_string());
+        let site = site.replace("SECURE", &tls_port.to_string());
         place.write("server/nginx.conf", CONFIGURATION.replace("SITE", &site));
         let folder = daemon::folder(&place);
         let folder = folder.to_str().expect("a path in UTF-8");
@@ -69,6 +73,7 @@ impl Nginx {
             _daemon: daemon,
             place,
             port,
+            tls_port,
             access,
         }
     }
