@@ -36,3 +36,5 @@ mod squid;
 mod tinyproxy;
 // What stands in front of servers, and of proxies.
 mod haproxy;
+// A network that loses packets, and name servers that do not answer.
+mod namespace;
