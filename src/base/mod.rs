@@ -4,6 +4,8 @@
 pub mod clock;
 pub mod date;
 pub mod digest;
+#[cfg(test)]
+pub mod mutants;
 pub mod random;
 pub mod secret;
 pub mod text;

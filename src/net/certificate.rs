@@ -353,7 +353,7 @@ pub fn fuzz_certificate(der: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::mutants::mutants;
+    use crate::base::mutants::mutants;
     use crate::net::pem;
 
     const SERVER: &str = include_str!("../../tests/data/tls/server.pem");

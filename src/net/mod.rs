@@ -43,6 +43,4 @@ pub struct Limits {
 }
 
 #[cfg(test)]
-mod mutants;
-#[cfg(test)]
 mod tests;

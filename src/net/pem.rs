@@ -116,7 +116,7 @@ pub fn fuzz_sections(text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::mutants::mutants;
+    use crate::base::mutants::mutants;
 
     const LOCKED: &str = include_str!("../../tests/data/tls/locked.pem");
 

@@ -215,7 +215,7 @@ pub fn fuzz_proxy(text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::mutants::mutants;
+    use crate::base::mutants::mutants;
 
     fn variables(set: &[(&str, &str)]) -> Variables {
         Variables::read(&|name| {

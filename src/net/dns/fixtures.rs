@@ -83,24 +83,6 @@ pub fn answer(query: &[u8], flags: u16, records: &[Vec<u8>]) -> Vec<u8> {
 /// A pointer to the name in the question, as almost every answer has it.
 pub const ASKED: &[u8] = &[0xc0, 12];
 
-/// Calls `body` with every message cut at every byte, and with every byte changed in a few ways.
-pub fn mutate(messages: &[Vec<u8>], body: fn(&[u8])) {
-    for message in messages {
-        for at in 0..=message.len() {
-            body(&message[..at]);
-        }
-        let mut changed = message.clone();
-        for at in 0..message.len() {
-            for value in [0, 1, 12, 0x3f, 0x40, 0xc0, 0xff, message[at] ^ 0x80] {
-                changed[at] = value;
-                body(&changed);
-                body(&changed[..message.len() - message.len().min(at % 7)]);
-            }
-            changed[at] = message[at];
-        }
-    }
-}
-
 /// A server on loopback that answers every datagram by its script, until it is dropped.
 pub struct Server {
     /// Where it listens.

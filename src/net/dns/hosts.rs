@@ -255,7 +255,7 @@ pub fn fuzz_files(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::dns::fixtures;
+    use crate::base::mutants::mutants;
 
     #[track_caller]
     fn check_hosts(text: &str, name: &str, expected: &[&str]) {
@@ -432,8 +432,8 @@ mod tests {
             "hosts: files [!UNAVAIL=return] dns\n",
             "a=10.0.0.1,[::1] b=::2",
         ];
-        let texts = texts.map(|text| text.as_bytes().to_vec());
-        fixtures::mutate(&texts, fuzz_files);
+        let mutants = texts.iter().flat_map(|text| mutants(text.as_bytes()));
+        mutants.for_each(|text| fuzz_files(&text));
         assert!(Overrides::parse("a=10.0.0.1,[::1] b=::2").is_ok());
     }
 }

@@ -127,7 +127,7 @@ pub fn fuzz_list(list: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::mutants::mutants;
+    use crate::base::mutants::mutants;
 
     #[track_caller]
     fn check(list: &str, listed: &[&str], others: &[&str]) {

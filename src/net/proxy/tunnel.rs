@@ -280,9 +280,9 @@ fn outcome<'a>(mut pieces: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, Er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::mutants::mutants;
     use crate::base::secret::Secret;
     use crate::http::url::Scheme;
-    use crate::net::mutants::mutants;
 
     /// The early bytes, or the text of the error; the same however the answer is cut.
     #[track_caller]

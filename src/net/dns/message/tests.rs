@@ -1,6 +1,7 @@
 //! Messages as tables: names, the bytes of a question, and what each answer comes to.
 
 use super::*;
+use crate::base::mutants::mutants;
 use crate::net::dns::fixtures;
 use crate::net::dns::fixtures::ASKED;
 use crate::net::dns::fixtures::PLAIN;
@@ -286,5 +287,6 @@ fn no_bytes_make_reading_fall_over() {
         asked,
     ];
     check(Kind::A, &messages[0], "10.0.0.2 for 300");
-    fixtures::mutate(&messages, fuzz_message);
+    let mutants = messages.iter().flat_map(|message| mutants(message));
+    mutants.for_each(|message| fuzz_message(&message));
 }
