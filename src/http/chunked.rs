@@ -173,5 +173,68 @@ fn take_byte(expected: u8, input: &mut &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// What must hold for any body: however it is cut it comes to the same, and a decoder too simple to
+/// be wrong reads the same data.
+pub fn fuzz_chunked(input: &[u8]) {
+    let whole = decode([input].into_iter());
+    assert_eq!(whole, decode(input.chunks(1)));
+    let simply = naive(input).filter(|(_, trailers)| {
+        let fields = Fields::default().feed(&mut &**trailers);
+        matches!(fields, Ok(Some(_)))
+    });
+    let data = whole.ok().map(|decoded| decoded.data);
+    assert_eq!(data, simply.map(|(data, _)| data));
+}
+
+/// What a body in pieces came to, once the peer has closed.
+#[derive(Debug, PartialEq)]
+struct Decoded {
+    data: Vec<u8>,
+    trailers: Headers,
+    /// How many bytes followed.
+    left_over: usize,
+}
+
+fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Decoded, Error> {
+    let mut chunked = Chunked::default();
+    let mut data = Vec::new();
+    let mut left_over = 0;
+    for mut piece in pieces {
+        chunked.feed(&mut piece, &mut data)?;
+        left_over += piece.len();
+    }
+    chunked.finish()?;
+    Ok(Decoded {
+        data,
+        trailers: chunked.take_trailers(),
+        left_over,
+    })
+}
+
+/// The grammar with nothing cut: what the chunks hold, and what follows the last one's line.
+fn naive(mut input: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut data = Vec::new();
+    loop {
+        let end = input.windows(2).position(|two| two == b"\r\n")?;
+        let (line, rest) = (&input[..end], &input[end + 2..]);
+        let line = line.iter().map(|byte| char::from(*byte));
+        let line: String = line.collect();
+        let digits = line.split(';').next()?.trim_end_matches([' ', '\t']);
+        if digits.starts_with('+') || line.contains(['\r', '\n']) {
+            return None;
+        }
+        if line.len() + 2 > SIZE_LINE_BYTES_MAX {
+            return None;
+        }
+        let size = u64::from_str_radix(digits, 16).ok()?;
+        if size == 0 {
+            return Some((data, rest));
+        }
+        let size = usize::try_from(size).ok()?;
+        data.extend_from_slice(rest.get(..size)?);
+        input = rest[size..].strip_prefix(b"\r\n")?;
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -360,5 +360,64 @@ fn check_request(request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
+/// What must hold for any answer: however it is cut it comes to the same, there is no more of it
+/// than came, and a connection with something left on it is not used again.
+pub fn fuzz_exchange(input: &[u8]) {
+    for method in ["GET", "HEAD"] {
+        let exchange = || {
+            let url = Url::parse("http://h/").expect("a constant");
+            let request = Request {
+                method,
+                ..Request::get(url)
+            };
+            let mut exchange = Exchange::new(&request, Form::Origin).expect("it is constant");
+            exchange.mark_sent(exchange.unsent().len());
+            exchange
+        };
+        let whole = read(exchange(), [input].into_iter());
+        match (&whole, read(exchange(), input.chunks(1))) {
+            // How much of a bad line was seen depends on the cut.
+            (Err(_), Err(_)) => {}
+            (whole, cut) => assert_eq!(*whole, cut),
+        }
+        let Ok(answer) = whole else { continue };
+        assert!(answer.body.len() + answer.left_over <= input.len());
+        assert!(answer.body.is_empty() || method != "HEAD");
+        assert!(answer.left_over == 0 || !answer.can_reuse);
+    }
+}
+
+/// What an answer came to.
+#[derive(Debug, Clone, PartialEq)]
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+    trailers: Headers,
+    left_over: usize,
+    can_reuse: bool,
+}
+
+/// Reads an answer from its pieces; where it is not whole after them, the peer closes.
+fn read<'a>(
+    mut exchange: Exchange,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> Result<Answer, Error> {
+    let mut body = Vec::new();
+    let mut left_over = 0;
+    for piece in pieces {
+        left_over += piece.len() - exchange.feed(piece, &mut body)?;
+    }
+    if !exchange.is_done() {
+        exchange.finish()?;
+    }
+    Ok(Answer {
+        status: exchange.head().map_or(0, |head| head.status),
+        body,
+        trailers: exchange.trailers().clone(),
+        left_over,
+        can_reuse: exchange.can_reuse(),
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -296,5 +296,27 @@ fn text(bytes: &[u8]) -> String {
     }
 }
 
+/// What must hold for any head: however it is cut it is read the same way, what follows it is left,
+/// and nothing in a field could end its line.
+pub fn fuzz_head(input: &[u8]) {
+    let mut rest = input;
+    let whole = ResponseReader::default().feed(&mut rest);
+    let mut reader = ResponseReader::default();
+    let mut bytes = input.chunks(1);
+    let cut = bytes.find_map(|mut byte| reader.feed(&mut byte).transpose());
+    match (&whole, cut.transpose()) {
+        // A status line that is wrong is shown as far as it came.
+        (Err(_), Err(_)) => {}
+        (whole, cut) => assert_eq!(*whole, cut),
+    }
+    let Ok(Some(head)) = whole else { return };
+    assert_eq!(rest.len(), bytes.len());
+    assert!(head.status >= 100 && head.headers.0.len() <= FIELDS_MAX);
+    for (name, value) in head.headers.iter() {
+        assert!(name.is_empty() || is_token(name.as_bytes()), "{name:?}");
+        assert!(!value.contains(['\r', '\n', '\0']), "{value:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests;

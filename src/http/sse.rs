@@ -173,9 +173,68 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// What must hold for any stream: however it is cut it holds the same events, and a reader that has
+/// all of it at hand finds those, too.
+pub fn fuzz_events(input: &[u8]) {
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let mut parser = Parser::new();
+        let mut events = Vec::new();
+        let mut fed = pieces.map(|piece| parser.feed(piece, &mut events));
+        let error = fed.find_map(Result::err);
+        drop(fed);
+        (events, error)
+    };
+    let whole = read(&mut [input].into_iter());
+    assert_eq!(whole, read(&mut input.chunks(1)));
+    assert_eq!(whole, read(&mut input.chunks(3)));
+    if whole.1.is_none() {
+        assert_eq!(whole.0, naive(input));
+    }
+}
+
+/// The standard by its letter, with the whole stream as one text.
+fn naive(input: &[u8]) -> Vec<Event> {
+    let text = String::from_utf8_lossy(input);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    // What no line end follows is no line.
+    lines.pop();
+    let (mut name, mut id, mut retry_ms) = ("", "", None);
+    let mut data: Vec<&str> = Vec::new();
+    let mut events = Vec::new();
+    for line in lines {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "" if line.is_empty() => {
+                if !data.is_empty() {
+                    events.push(Event {
+                        name: Some(name)
+                            .filter(|name| !name.is_empty())
+                            .map(str::to_owned),
+                        data: data.join("\n"),
+                        id: id.into(),
+                        retry_ms: retry_ms.take(),
+                    });
+                }
+                name = "";
+                data.clear();
+            }
+            "data" => data.push(value),
+            "event" => name = value,
+            "id" if !value.contains('\0') => id = value,
+            "retry" if !value.contains('+') => retry_ms = value.parse().ok().or(retry_ms),
+            _ => {}
+        }
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::mutants::mutants;
     use crate::http::cuts;
 
     fn parse(pieces: &[&[u8]]) -> Vec<Event> {
@@ -359,5 +418,12 @@ mod tests {
         }
         check(&[b'x'; 1_000]);
         check(&[b"data: ".as_slice(), &[b'x'; 1_000], b"\n"].concat());
+    }
+    #[test]
+    fn a_damaged_stream_is_read_alike_in_every_cut_and_by_a_naive_reader() {
+        let fixture =
+            "\u{feff}event: a\r\nid:1\ndata: b\rdata\r\n\r\n: c\nretry: 20\ndata:\u{fc}\n\n";
+        assert_eq!(parse(&[fixture.as_bytes()]).len(), 2);
+        mutants(fixture.as_bytes()).for_each(|stream| fuzz_events(&stream));
     }
 }

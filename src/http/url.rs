@@ -318,9 +318,40 @@ fn printable(text: &str) -> String {
     }
 }
 
+/// What must hold for any text, and for a reference in its second line: an address is written as it
+/// would be read, so is what it leads to, and an error can be shown.
+pub fn fuzz_url(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let (text, reference) = text.split_once('\n').unwrap_or((&text, ""));
+    match Url::parse(text) {
+        Ok(url) => {
+            check_written(&url);
+            check_written(&url.join("/models?version=2"));
+            check_written(&url.parent());
+            let _ = url.is_loopback();
+            if let Ok(url) = url.resolve(reference) {
+                check_written(&url);
+            }
+        }
+        Err(error) => {
+            let shown = error.to_string();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+        }
+    }
+}
+
+fn check_written(url: &Url) {
+    let written = url.to_string();
+    // Percent-encoded it may be longer than what is read.
+    if written.len() <= URL_BYTES_MAX {
+        assert_eq!(Url::parse(&written).as_ref(), Ok(url));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::mutants::mutants;
 
     #[track_caller]
     fn check(text: &str, expected: Result<&str, &str>) {
@@ -496,6 +527,16 @@ mod tests {
             "127.0.0.1.com",
         ] {
             assert!(!url(&format!("http://{text}/")).is_loopback(), "{text}");
+        }
+    }
+    #[test]
+    fn no_text_is_too_odd() {
+        for fixture in [
+            "HTTPS://a.b-c_d.:8443/x/./y?z=\u{fc}#e\n../f?g",
+            "http://[::ffff:1.2.3.4]:80\n//u:p@h/x",
+        ] {
+            assert!(Url::parse(fixture.lines().next().unwrap()).is_ok());
+            mutants(fixture.as_bytes()).for_each(|text| fuzz_url(&text));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Heads as real and as hostile servers write them, fed in every cut.
 
 use super::*;
+use crate::base::mutants::mutants;
 use crate::http::cuts;
 
 /// Reads `input` in every cut; what follows the head must be left over.
@@ -196,4 +197,15 @@ fn another_protocol_is_found_out_before_its_line_ends() {
     let mut reader = ResponseReader::default();
     assert_eq!(reader.feed(&mut b"\r\nHTT".as_slice()), Ok(None));
     assert!(reader.feed(&mut b"X".as_slice()).is_err());
+}
+
+#[test]
+fn no_head_is_too_odd() {
+    let fixture = b"\r\nHTTP/1.1 \t200  OK\r\nA : b:c\r\n d\n:\r\nE:\xfc\t\r\n\r\nbody";
+    assert!(
+        ResponseReader::default()
+            .feed(&mut fixture.as_slice())
+            .is_ok()
+    );
+    mutants(fixture).for_each(|head| fuzz_head(&head));
 }
