@@ -206,5 +206,41 @@ impl fmt::Display for Closest {
 
 impl std::error::Error for Error {}
 
+/// What must hold for any patch, and for any file, which follows it behind a NUL: every hunk names
+/// what it is for, lines that stay change nothing but the end of the last one, and what is said of
+/// a misfit is bounded.
+pub fn fuzz_patch(input: &[u8]) {
+    let nul = input.iter().position(|byte| *byte == 0);
+    let (text, file) = input.split_at(nul.unwrap_or(input.len()));
+    let file = file.get(1..).unwrap_or_default();
+    let patch = match parse(&String::from_utf8_lossy(text)) {
+        Ok(patch) => patch,
+        Err(error) => return check_bounded(&error),
+    };
+    for hunk in &patch.hunks {
+        let (Hunk::Add { path, .. } | Hunk::Delete { path } | Hunk::Update { path, .. }) = hunk;
+        assert!(!path.trim().is_empty());
+        let Hunk::Update { chunks, .. } = hunk else {
+            continue;
+        };
+        match apply_update(file, chunks) {
+            Ok(new) => {
+                let mut lines = chunks.iter().flat_map(|chunk| &chunk.lines);
+                if lines.all(|line| matches!(line, Line::Keep(_))) {
+                    assert!(new.starts_with(file) && new.len() <= file.len() + 2);
+                }
+            }
+            Err(error) => check_bounded(&error),
+        }
+    }
+}
+
+fn check_bounded(error: &Error) {
+    // The lines that are missing and the two that differ, each with some words of ours.
+    let lines = REPEATED_LINES_MAX + 4;
+    let chars = error.to_string().chars().count();
+    assert!(chars <= lines * (REPEATED_CHARS_MAX + 100), "{error}");
+}
+
 #[cfg(test)]
 mod tests;

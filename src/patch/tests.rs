@@ -1,6 +1,7 @@
 //! What is read as a patch, what is not, and where its changes land.
 
 use super::*;
+use crate::base::mutants::mutants;
 
 fn keep(text: &str) -> Line {
     Line::Keep(text.into())
@@ -359,4 +360,18 @@ fn any_chunks_fit_or_miss_any_file() {
         fitted += 1;
     }
     assert!(fitted > 1_000, "{fitted}");
+}
+
+#[test]
+fn no_patch_and_no_file_is_too_odd() {
+    let fixture = "<<EOF\n*** Begin Patch\n*** Add File: a\n+b\n\
+                   *** Update File: c\n*** Move to: d\n\
+                   @@ e\n f\n-g\n+h\n@@\n i\n\n*** End of File\n*** End Patch\nEOF\n\0e\r\nf\ng\ni";
+    let (patch, file) = fixture.split_once('\0').unwrap();
+    let patch = parse(patch).unwrap();
+    let Hunk::Update { chunks, .. } = &patch.hunks[1] else {
+        panic!("{patch:?}");
+    };
+    assert!(apply_update(file.as_bytes(), chunks).is_ok());
+    mutants(fixture.as_bytes()).for_each(|input| fuzz_patch(&input));
 }

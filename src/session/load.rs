@@ -241,3 +241,30 @@ fn answer(calls: &[ToolCall], mut results: Vec<ToolResult>, repairs: &mut Repair
     }
     Message::Results(answers)
 }
+
+/// What must hold for any file: it loads, every call has its answer and every answer its call, and
+/// what is said of it is bounded.
+pub fn fuzz_file(bytes: &[u8]) {
+    let mut reading = Reading::default();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        reading.line(line);
+    }
+    let loaded = reading.finish(Path::new("id.jsonl"));
+    assert!(loaded.repairs.len() <= REPAIRS_SHOWN_MAX + 1);
+    let mut asked: Vec<&str> = Vec::new();
+    for message in &loaded.history {
+        match message {
+            Message::Results(results) => {
+                assert!(!results.is_empty());
+                let answered = results.iter().map(|result| &*result.call_id);
+                assert_eq!(answered.collect::<Vec<_>>(), asked);
+                asked.clear();
+            }
+            _ => {
+                assert_eq!(asked, [""; 0]);
+                asked.extend(message.calls().map(|call| &*call.id));
+            }
+        }
+    }
+    assert_eq!(asked, [""; 0]);
+}

@@ -1,6 +1,7 @@
 //! Sessions on a real disk: written, torn at every byte, filled up, found again.
 
 use super::*;
+use crate::base::mutants::mutants;
 use crate::base::secret::Secret;
 use crate::chat::Block;
 use crate::chat::CallKind;
@@ -185,6 +186,23 @@ fn odd_strings_survive_byte_for_byte() {
         assert_eq!(loaded.history, history);
         assert_eq!(loaded.repairs, [""; 0]);
     }
+}
+
+#[test]
+fn no_file_is_too_odd() {
+    let call = r#"{"id":"1","name":"a","arguments":"","kind":"function"}"#;
+    let lines = [
+        r#"{"sx_session":2,"sx":"9","id":"1"}"#,
+        &format!(r#"{{"message":{{"assistant":[{{"call":{call}}}]}}}}"#),
+        r#"{"message":{"results":[{"call_id":"2","kind":"function","ok":true,"parts":[]}]}}"#,
+        r#"{"usage":{}}"#,
+    ];
+    let text = lines.join("\n");
+    let temporary = Temporary::new();
+    let loaded = load(&temporary.file("id.jsonl", text.as_bytes())).unwrap();
+    assert_eq!(loaded.history.len(), 2, "{loaded:?}");
+    assert_eq!(loaded.repairs.len(), 4, "{loaded:?}");
+    mutants(text.as_bytes()).for_each(|bytes| load::fuzz_file(&bytes));
 }
 
 #[test]
