@@ -2,7 +2,7 @@
 
 with_cargo := . .ci/toolchain.sh &&
 
-.PHONY: help run test static test-static test-real check install
+.PHONY: help run test static test-static test-real fuzz check install
 
 # What can be made.
 help:
@@ -30,6 +30,10 @@ test-static:
 REAL ?= all
 test-real:
 	@.ci/real $(REAL)
+
+# Fuzzes every parser for FUZZ_SECONDS (20); FUZZ="head url" fuzzes those alone.
+fuzz:
+	@.ci/fuzz $(FUZZ)
 
 # All that a change must pass.
 check:

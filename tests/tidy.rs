@@ -173,7 +173,9 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn every_file_is_part_of_the_build() {
-    let manifest = read("Cargo.toml");
+    // The fuzz targets are a crate of their own.
+    let fuzz = read("tests/fuzz/Cargo.toml").replace("path = \"", "path = \"tests/fuzz/");
+    let manifest = read("Cargo.toml") + &fuzz;
     let all = sources();
     let reached = |source: &Source| match parents(&source.path) {
         Some((name, parents)) => {
@@ -205,6 +207,12 @@ fn words_in_their_place() {
 #[test]
 fn every_test_looks_at_something() {
     check_all(idle_tests);
+}
+
+#[test]
+fn every_body_of_a_fuzz_target_has_its_line() {
+    let targets = read("tests/fuzz/main.rs");
+    check_all(|source| unfuzzed(source, &targets));
 }
 
 #[test]
@@ -367,6 +375,29 @@ fn idle_tests(source: &Source) -> Vec<String> {
     errors
 }
 
+/// Functions that only a fuzz target would call for long, and none does.
+fn unfuzzed(source: &Source, targets: &str) -> Vec<String> {
+    let module = source
+        .path
+        .trim_start_matches("src/")
+        .trim_end_matches(".rs");
+    let module = module.trim_end_matches("/mod").replace('/', "::");
+    let bodies = functions(source.product()).into_iter();
+    let is_lost = |body: &source::Function| {
+        let called = format!("sx::{module}::{})", body.name);
+        body.name.starts_with("fuzz_") && !targets.contains(&called)
+    };
+    let lost = bodies.filter(is_lost);
+    let path = &source.path;
+    lost.map(|body| {
+        format!(
+            "{path}:{}: no line of tests/fuzz/main.rs calls it",
+            body.line
+        )
+    })
+    .collect()
+}
+
 mod rules {
     //! The rules, tried on made-up files: a rule that finds nothing must not be one that is blind.
 
@@ -502,6 +533,31 @@ mod rules {
         check(idle_tests, "tests/a.rs", helper, &[]);
         let inner = "#[test]\n#[cfg(unix)]\nfn looks() { for x in [1] { assert_eq!(x, 1); } }\n";
         check(idle_tests, "tests/a.rs", inner, &[]);
+    }
+
+    #[test]
+    fn a_body_without_a_fuzz_target_is_found() {
+        let targets = "(\"a\", sx::net::a::fuzz_a),\n(\"b\", sx::patch::fuzz_b),\n";
+        let rule = |source: &Source| unfuzzed(source, targets);
+        check(
+            rule,
+            "src/net/a.rs",
+            "pub fn fuzz_a(input: &[u8]) {}\n",
+            &[],
+        );
+        check(
+            rule,
+            "src/patch/mod.rs",
+            "fn a() {}\npub fn fuzz_b() {}\n",
+            &[],
+        );
+        let lost = ["1: no line of tests/fuzz/main.rs calls it"];
+        check(
+            rule,
+            "src/net/b.rs",
+            "pub fn fuzz_a(input: &[u8]) {}\n",
+            &lost,
+        );
     }
 
     #[test]
