@@ -39,6 +39,7 @@ fuzz:
 check:
 	@$(with_cargo) cargo fmt --check
 	@$(with_cargo) cargo clippy --locked --all-targets -- -D warnings
+	@$(with_cargo) cargo clippy --locked --test elf --test real -- -D warnings
 	@$(with_cargo) RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@$(with_cargo) cargo test --locked
 
