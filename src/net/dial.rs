@@ -48,7 +48,7 @@ impl Dial {
             return Err(dial.out_of_reach());
         } else {
             let asked = reach.names.ask(host, port);
-            dial.resolution = Some(asked.map_err(|error| dial.unknown(error))?);
+            dial.resolution = Some(asked.map_err(|error| dial.unknown(error, None))?);
         }
         Ok(dial)
     }
@@ -96,7 +96,7 @@ impl Dial {
             && self.race.is_empty()
         {
             trace.mark(Phase::Resolve);
-            return self.unknown(error);
+            return self.unknown(error, Some(limit));
         }
         self.race.give_up();
         trace.addresses.extend(self.race.attempts());
@@ -122,7 +122,7 @@ impl Dial {
                 self.resolution = None;
                 if is_first {
                     trace.mark(Phase::Resolve);
-                    return Err(self.unknown(error));
+                    return Err(self.unknown(error, None));
                 }
             }
         }
@@ -157,10 +157,11 @@ impl Dial {
         }
     }
 
-    fn unknown(&self, error: dns::Error) -> Error {
+    fn unknown(&self, error: dns::Error, limit: Option<&'static str>) -> Error {
         Error::Resolve {
             host: self.host.clone(),
             source: error.into(),
+            limit,
         }
     }
 }

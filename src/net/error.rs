@@ -17,8 +17,10 @@ pub enum Error {
     Resolve {
         /// The name.
         host: String,
-        /// What the system's resolver said.
+        /// What was said, and by whom.
         source: io::Error,
+        /// The setting that ran out while some had not answered; none if all of them did.
+        limit: Option<&'static str>,
     },
     /// No address took the connection.
     Connect {
@@ -140,6 +142,9 @@ impl Error {
             Error::Timeout { limit, .. }
             | Error::Connect {
                 limit: Some(limit), ..
+            }
+            | Error::Resolve {
+                limit: Some(limit), ..
             } => Some(format!(
                 "give it longer with `-e {limit}=…`, a number with s, m or ms"
             )),
@@ -167,8 +172,16 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Resolve { host, source } => {
-                write!(f, "no address for {host}: {source}")
+            Error::Resolve {
+                host,
+                source,
+                limit,
+            } => {
+                write!(f, "no address for {host}")?;
+                if let Some(limit) = limit {
+                    write!(f, " within {limit}")?;
+                }
+                write!(f, ": {source}")
             }
             Error::Connect {
                 host,

@@ -157,14 +157,27 @@ impl Connection {
     /// Moves a handshake on: sends, reads once, and sends what that calls for. Says whether the
     /// last one is over.
     pub fn shake_hands(&mut self) -> Result<bool, tls::Failure> {
-        self.send(&[])?;
+        self.speak()?;
         if !self.is_open() {
             let mut early = mem::take(&mut self.early);
             self.receive(&mut early)?;
             self.early = early;
-            self.send(&[])?;
+            self.speak()?;
         }
         Ok(self.is_open())
+    }
+
+    /// Sends what a handshake has to say. A server that refuses in the middle of it has said why
+    /// before it closed, and that counts more than the write that failed.
+    fn speak(&mut self) -> Result<(), tls::Failure> {
+        let Err(failure) = self.send(&[]) else {
+            return Ok(());
+        };
+        let mut early = Vec::new();
+        match self.receive(&mut early) {
+            Err(refusal @ tls::Failure::Alert(_)) => Err(refusal),
+            _ => Err(failure),
+        }
     }
 
     /// Reads once and appends what came to `plain`.

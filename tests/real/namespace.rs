@@ -244,6 +244,9 @@ fn name_servers_that_are_all_dead_are_told_within_the_limit() {
             "http://web.test/",
         ];
         let told = Told::by(place.sx(words));
-        told.check_error("resolve", &["web.test", "10.99.0.2:53: no answer"]);
+        told.check_error(
+            "timeout",
+            &["web.test", "CONNECT_TIMEOUT", "10.99.0.2:53: no answer"],
+        );
     });
 }

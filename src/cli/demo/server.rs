@@ -221,11 +221,14 @@ mod tests {
         let address = origin.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         for piece in request.chunks(size) {
-            stream.write_all(piece).unwrap();
+            // A server that has seen enough hangs up; what it said comes all the same.
+            if stream.write_all(piece).is_err() {
+                break;
+            }
         }
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap()
     }
 
     #[track_caller]

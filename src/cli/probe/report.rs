@@ -122,7 +122,8 @@ impl Failure {
 /// The word by which a program can tell what to do; `sx help probe` lists them.
 fn kind(error: &Error) -> &'static str {
     match error {
-        Error::Resolve { .. } => "resolve",
+        Error::Resolve { limit: None, .. } => "resolve",
+        Error::Resolve { limit: Some(_), .. } => "timeout",
         Error::Connect { limit: None, .. } | Error::Socket { .. } => "connect",
         Error::Connect { limit: Some(_), .. } => "timeout",
         Error::Offline { .. } => "offline",

@@ -79,7 +79,12 @@ impl Failure {
             Failure::NotTls => {
                 "if the server is meant to be plain, write http:// instead of https://"
             }
-            Failure::Alert(words) if words.contains("certificate") => {
+            // What servers say to a client that does not show who it is, or shows the wrong one.
+            Failure::Alert(words)
+                if ["certificate", "unknown ca", "handshake failure"]
+                    .iter()
+                    .any(|said| words.contains(said)) =>
+            {
                 "if the server wants to know who we are, set CLIENT_CERT and CLIENT_KEY"
             }
             _ => return None,
@@ -234,6 +239,11 @@ mod tests {
         check(
             Failure::Alert("handshake failure".into()),
             "the server refused: handshake failure",
+            "CLIENT_CERT",
+        );
+        check(
+            Failure::Alert("internal error".into()),
+            "the server refused: internal error",
             "",
         );
     }
