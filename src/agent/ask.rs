@@ -44,7 +44,6 @@ const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(10);
 /// kept for the next one, since an answer is read in many thousand pieces.
 struct Answer {
     parser: sse::Parser,
-    events: Vec<sse::Event>,
     decoder: Box<dyn Decoder>,
     deltas: Vec<Delta>,
     turn: Turn,
@@ -148,7 +147,6 @@ impl Agent {
         }
         let mut answer = Answer {
             parser: sse::Parser::new(),
-            events: Vec::new(),
             decoder: self.provider.decoder(),
             deltas: Vec::new(),
             turn: Turn::default(),
@@ -224,23 +222,30 @@ impl Agent {
         Err(Failure::Provider(refusal))
     }
 
-    fn take_body(&mut self, body: &[u8], host: &str, answer: &mut Answer) -> Result<(), Failure> {
-        let parsed = answer.parser.feed(body, &mut answer.events);
-        for event in answer.events.drain(..) {
+    fn take_body(
+        &mut self,
+        mut body: &[u8],
+        host: &str,
+        answer: &mut Answer,
+    ) -> Result<(), Failure> {
+        let parsed = loop {
+            let event = match answer.parser.feed(&mut body) {
+                Ok(Some(event)) => event,
+                Ok(None) => break Ok(()),
+                Err(source) => break Err(source),
+            };
             let decoded = answer.decoder.feed(&event, &mut answer.deltas);
             decoded.map_err(Failure::Provider)?;
             if answer.decoder.is_done() {
-                break;
+                break Ok(());
             }
-        }
+        };
+        // What came before the break is good.
         self.take_deltas(answer)?;
-        match parsed {
-            Err(source) if !answer.decoder.is_done() => {
-                let host = host.to_string();
-                Err(Failure::Net(net::Error::Http { host, source }))
-            }
-            _ => Ok(()),
-        }
+        parsed.map_err(|source| {
+            let host = host.to_string();
+            Failure::Net(net::Error::Http { host, source })
+        })
     }
 
     fn take_deltas(&mut self, answer: &mut Answer) -> Result<(), Failure> {

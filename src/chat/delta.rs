@@ -21,6 +21,24 @@ pub enum Delta {
     Stop(Stop),
 }
 
+impl Delta {
+    /// Appends words to `deltas`; to their last one, if it is of the same kind.
+    pub fn push_text(deltas: &mut Vec<Delta>, words: &str) {
+        match deltas.last_mut() {
+            Some(Delta::Text(text)) => text.push_str(words),
+            _ => deltas.push(Delta::Text(words.to_string())),
+        }
+    }
+
+    /// The same for a piece of a thinking summary.
+    pub fn push_thinking(deltas: &mut Vec<Delta>, words: &str) {
+        match deltas.last_mut() {
+            Some(Delta::Thinking(text)) => text.push_str(words),
+            _ => deltas.push(Delta::Thinking(words.to_string())),
+        }
+    }
+}
+
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {

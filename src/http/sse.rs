@@ -2,11 +2,11 @@
 //!
 //! A line ends with LF, CR or CRLF; an empty one ends an event. What stands before the end of the
 //! stream without an empty line is never given out. Reconnecting is the caller's, who may use
-//! `id` and `retry_ms` for it. Every byte is looked at once, however small the pieces are.
+//! `id` and `retry_ms` for it. Every byte is looked at once, however small the pieces are, and an
+//! event lies in memory that the next one uses again: an answer has some hundred thousand of them.
 
 use std::borrow::Cow;
 use std::mem;
-use std::sync::Arc;
 
 use super::Error;
 use super::parse_digits;
@@ -15,15 +15,14 @@ use super::parse_digits;
 const EVENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// One event of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<'a> {
     /// Its `event` field; `None` means a "message".
-    pub name: Option<String>,
+    pub name: Option<&'a str>,
     /// Its `data` lines, joined with line feeds; bytes that are not UTF-8 are replaced.
-    pub data: String,
+    pub data: &'a str,
     /// The last `id` of the stream so far: it stays until another one comes.
-    /// Shared: a stream may name a long one once and send a million events after it.
-    pub id: Arc<str>,
+    pub id: &'a str,
     /// The reconnection time, if the stream set one since the event before.
     pub retry_ms: Option<u64>,
 }
@@ -38,9 +37,12 @@ pub struct Parser {
     /// The first line was read; only before it may a byte order mark stand.
     has_begun: bool,
     name: String,
-    /// `None` until the event has a data field: one without is not given out.
-    data: Option<String>,
-    id: Arc<str>,
+    data: String,
+    /// The event has a data field, if only an empty one: one without is not given out.
+    has_data: bool,
+    /// The event was given out; the next line begins another one.
+    is_given: bool,
+    id: String,
     retry_ms: Option<u64>,
 }
 
@@ -50,14 +52,18 @@ impl Parser {
         Parser::default()
     }
 
-    /// Eats all of `input` and appends the events that are now whole to `out`.
+    /// Takes bytes off the front of `input` up to the end of an event, and returns that event; all
+    /// of `input` and nothing if none ends there.
     ///
     /// A line is taken as ended at its CR, without waiting for the LF that may follow. Fails only
-    /// on an event without end; those given out before are good.
-    pub fn feed(&mut self, mut input: &[u8], out: &mut Vec<Event>) -> Result<(), Error> {
-        while !input.is_empty() {
-            if mem::take(&mut self.after_cr) && input[0] == b'\n' {
-                input = &input[1..];
+    /// on an event without end.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Event<'_>>, Error> {
+        if mem::take(&mut self.is_given) {
+            self.begin_event();
+        }
+        while let Some(&first) = input.first() {
+            if mem::take(&mut self.after_cr) && first == b'\n' {
+                *input = &input[1..];
                 continue;
             }
             let end = line_end(input);
@@ -65,27 +71,20 @@ impl Parser {
             self.check_size(piece)?;
             let Some(end) = end else {
                 self.line.extend_from_slice(piece);
-                return Ok(());
+                *input = &[];
+                break;
             };
             self.after_cr = input[end] == b'\r';
-            input = &input[end + 1..];
-            if self.line.is_empty() {
-                self.take_line(piece, out);
-            } else {
-                let mut line = mem::take(&mut self.line);
-                line.extend_from_slice(piece);
-                self.take_line(&line, out);
-                // Its memory serves the next line that comes in pieces.
-                line.clear();
-                self.line = line;
+            *input = &input[end + 1..];
+            if self.end_line(piece) == Line::EndsEvent {
+                return Ok(Some(self.give_event()));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn check_size(&self, piece: &[u8]) -> Result<(), Error> {
-        let data_bytes = self.data.as_ref().map_or(0, String::len);
-        if data_bytes + self.line.len() + piece.len() > EVENT_BYTES_MAX {
+        if self.data.len() + self.line.len() + piece.len() > EVENT_BYTES_MAX {
             return Err(Error::TooMany {
                 what: "bytes in an event",
                 limit: EVENT_BYTES_MAX,
@@ -94,13 +93,31 @@ impl Parser {
         Ok(())
     }
 
-    fn take_line(&mut self, line: &[u8], out: &mut Vec<Event>) {
+    /// Takes the rest of a line, whose beginning may have come before.
+    fn end_line(&mut self, rest: &[u8]) -> Line {
+        if self.line.is_empty() {
+            return self.take_line(rest);
+        }
+        let mut line = mem::take(&mut self.line);
+        line.extend_from_slice(rest);
+        let taken = self.take_line(&line);
+        // Its memory serves the next line that comes in pieces.
+        line.clear();
+        self.line = line;
+        taken
+    }
+
+    fn take_line(&mut self, line: &[u8]) -> Line {
         let line = match mem::replace(&mut self.has_begun, true) {
             true => line,
             false => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
         };
         if line.is_empty() {
-            return self.end_event(out);
+            if self.has_data {
+                return Line::EndsEvent;
+            }
+            self.begin_event();
+            return Line::Taken;
         }
         let colon = line.iter().position(|&byte| byte == b':');
         let (field, value) = match colon {
@@ -110,59 +127,75 @@ impl Parser {
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
             b"data" => self.take_data(value),
-            b"event" => self.name = text(value).into_owned(),
-            b"id" if !value.contains(&0) => self.id = text(value).into(),
+            b"event" => replace(&mut self.name, value),
+            b"id" if !value.contains(&0) => replace(&mut self.id, value),
             b"retry" => self.retry_ms = parse_digits(value).or(self.retry_ms),
             // A comment (nothing before the colon), or a field that nobody defined.
             _ => {}
         }
+        Line::Taken
     }
 
     fn take_data(&mut self, value: &[u8]) {
-        let value = text(value);
-        match &mut self.data {
-            Some(data) => {
-                data.push('\n');
-                data.push_str(&value);
-            }
-            None => self.data = Some(value.into_owned()),
+        if mem::replace(&mut self.has_data, true) {
+            self.data.push('\n');
+        }
+        self.data.push_str(&text(value));
+    }
+
+    fn give_event(&mut self) -> Event<'_> {
+        self.is_given = true;
+        let retry_ms = self.retry_ms.take();
+        Event {
+            name: Some(self.name.as_str()).filter(|name| !name.is_empty()),
+            data: &self.data,
+            id: &self.id,
+            retry_ms,
         }
     }
 
-    fn end_event(&mut self, out: &mut Vec<Event>) {
-        let name = mem::take(&mut self.name);
-        let Some(data) = self.data.take() else {
-            return;
-        };
-        out.push(Event {
-            name: Some(name).filter(|name| !name.is_empty()),
-            data,
-            id: self.id.clone(),
-            retry_ms: self.retry_ms.take(),
-        });
+    fn begin_event(&mut self) {
+        self.name.clear();
+        self.data.clear();
+        self.has_data = false;
     }
 }
 
-/// Where the first line ends. Few bytes are an end, so eight are asked at once.
-fn line_end(input: &[u8]) -> Option<usize> {
-    let (words, _) = input.as_chunks::<8>();
-    let has_none = |word: &&[u8; 8]| {
-        let word = u64::from_ne_bytes(**word);
-        !has_byte(word, b'\n') && !has_byte(word, b'\r')
-    };
-    let before = 8 * words.iter().take_while(has_none).count();
-    let rest = input[before..].iter();
-    let end = rest.copied().position(|byte| matches!(byte, b'\n' | b'\r'));
-    end.map(|end| before + end)
+/// What a line was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Part of an event, or of none.
+    Taken,
+    /// The end of one that is to be given out.
+    EndsEvent,
 }
 
-/// Whether one of the eight bytes of `word` is `byte`: after the exclusive or it is 0, and only a
-/// byte of 0 borrows from its high bit without having had it (Warren, Hacker's Delight, 6-1).
-fn has_byte(word: u64, byte: u8) -> bool {
+fn replace(field: &mut String, value: &[u8]) {
+    field.clear();
+    field.push_str(&text(value));
+}
+
+/// Where the first line ends. Few bytes are below 14, as both ends are, so eight are asked at once.
+fn line_end(input: &[u8]) -> Option<usize> {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let (words, rest) = input.as_chunks::<8>();
+    for (word, at) in words.iter().zip((0..).step_by(8)) {
+        if has_below_14(u64::from_ne_bytes(*word))
+            && let Some(end) = word.iter().position(is_end)
+        {
+            return Some(at + end);
+        }
+    }
+    let end = rest.iter().position(is_end)?;
+    Some(input.len() - rest.len() + end)
+}
+
+/// Whether one of the eight bytes of `word` is less than 14: only such a one borrows from its high
+/// bit without having had it (Warren, Hacker's Delight, 6-1).
+fn has_below_14(word: u64) -> bool {
     const ONES: u64 = u64::MAX / 0xff;
     const HIGH_BITS: u64 = ONES << 7;
-    let zero_where_found = word ^ (ONES * u64::from(byte));
-    zero_where_found.wrapping_sub(ONES) & !zero_where_found & HIGH_BITS != 0
+    word.wrapping_sub(ONES * 14) & !word & HIGH_BITS != 0
 }
 
 /// Bytes that are not UTF-8 are replaced; asking first is much cheaper where there are none.
@@ -237,20 +270,41 @@ mod tests {
     use crate::base::mutants::mutants;
     use crate::http::cuts;
 
-    fn parse(pieces: &[&[u8]]) -> Vec<Event> {
+    /// An event with memory of its own.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Owned {
+        name: Option<String>,
+        data: String,
+        id: String,
+        retry_ms: Option<u64>,
+    }
+
+    impl Owned {
+        fn of(event: Event<'_>) -> Owned {
+            Owned {
+                name: event.name.map(str::to_string),
+                data: event.data.to_string(),
+                id: event.id.to_string(),
+                retry_ms: event.retry_ms,
+            }
+        }
+    }
+
+    fn parse(pieces: &[&[u8]]) -> Vec<Owned> {
         let mut parser = Parser::new();
         let mut events = Vec::new();
-        for piece in pieces {
-            parser
-                .feed(piece, &mut events)
-                .expect("a stream within the limit");
+        for mut piece in pieces.iter().copied() {
+            while let Some(event) = parser.feed(&mut piece).expect("a stream within the limit") {
+                events.push(Owned::of(event));
+            }
+            assert!(piece.is_empty(), "what holds no event is eaten");
         }
         events
     }
 
     /// Parses `input` in every cut; each must give the same events.
     #[track_caller]
-    fn parse_cut(input: &[u8]) -> Vec<Event> {
+    fn parse_cut(input: &[u8]) -> Vec<Owned> {
         let whole = parse(&[input]);
         for pieces in cuts(input) {
             assert_eq!(parse(&pieces), whole, "{}", input.escape_ascii());
@@ -269,11 +323,9 @@ mod tests {
     #[track_caller]
     fn check_rest(input: &str, expected: &[(Option<&str>, &str, Option<u64>)]) {
         let events = parse_cut(input.as_bytes());
-        let rest = |event: &Event| (event.name.clone(), event.id.clone(), event.retry_ms);
-        let found: Vec<_> = events.iter().map(rest).collect();
-        let found: Vec<_> = found
+        let found: Vec<_> = events
             .iter()
-            .map(|(n, i, r)| (n.as_deref(), &**i, *r))
+            .map(|event| (event.name.as_deref(), event.id.as_str(), event.retry_ms))
             .collect();
         assert_eq!(found, expected, "{input:?}");
     }
@@ -406,15 +458,14 @@ mod tests {
         #[track_caller]
         fn check(line: &[u8]) {
             let mut parser = Parser::new();
-            let mut events = Vec::new();
-            parser.feed(b"data: a\n\n", &mut events).unwrap();
-            let mut results = (0..40_000).map(|_| parser.feed(line, &mut events));
+            let first = parser.feed(&mut b"data: a\n\n".as_slice()).unwrap();
+            assert!(first.is_some());
+            let mut results = (0..40_000).map(|_| parser.feed(&mut &*line).map(|_| ()));
             let error = results.find_map(Result::err).expect("a limit");
             assert_eq!(
                 error.to_string(),
                 "too many bytes in an event, the limit is 33554432"
             );
-            assert_eq!(events.len(), 1);
         }
         check(&[b'x'; 1_000]);
         check(&[b"data: ".as_slice(), &[b'x'; 1_000], b"\n"].concat());

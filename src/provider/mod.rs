@@ -103,10 +103,11 @@ pub trait Provider {
 
 /// Turns the events of one answer into deltas.
 pub trait Decoder {
-    /// Takes one event and appends what it means to `out`, which may be nothing.
+    /// Takes one event and appends what it means to `out`, which may be nothing. Words that follow
+    /// on words are added to them.
     ///
     /// An error ends the answer; the deltas of this answer are void then.
-    fn feed(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Error>;
+    fn feed(&mut self, event: &sse::Event<'_>, out: &mut Vec<Delta>) -> Result<(), Error>;
 
     /// Whether the answer is whole. What the service still sends is of no interest.
     fn is_done(&self) -> bool;

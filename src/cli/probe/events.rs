@@ -3,7 +3,6 @@
 use super::report::Failure;
 use crate::http;
 use crate::http::head::ResponseHead;
-use crate::http::sse::Event;
 use crate::http::sse::Parser;
 use crate::net::Error;
 use serde::Serialize;
@@ -30,27 +29,24 @@ struct End {
 #[derive(Default)]
 pub struct Events {
     parser: Parser,
-    /// Empty between two feeds.
-    whole: Vec<Event>,
     has_any: bool,
 }
 
 impl Events {
     /// Appends the lines of the events that are now whole to `lines`. Those before a failure are
     /// good.
-    pub fn feed(&mut self, bytes: &[u8], lines: &mut Vec<u8>) -> Result<(), http::Error> {
-        let fed = self.parser.feed(bytes, &mut self.whole);
-        self.has_any |= !self.whole.is_empty();
-        for event in self.whole.drain(..) {
+    pub fn feed(&mut self, mut bytes: &[u8], lines: &mut Vec<u8>) -> Result<(), http::Error> {
+        while let Some(event) = self.parser.feed(&mut bytes)? {
+            self.has_any = true;
             let line = Line {
-                event: event.name.as_deref(),
-                data: &event.data,
-                id: &event.id,
+                event: event.name,
+                data: event.data,
+                id: event.id,
                 retry: event.retry_ms,
             };
             push_line(&line, lines);
         }
-        fed
+        Ok(())
     }
 
     /// Why no event came, if the head of the answer tells.

@@ -289,15 +289,15 @@ impl Slot {
         self.draft.push_str(text);
     }
 
-    /// Adds a piece of a summary and returns it with what sets it off: a new part is preceded by
+    /// Goes on with that part of a summary, and returns what sets it off: a new part is preceded by
     /// an empty line.
-    pub fn add_thought(&mut self, part: Option<u64>, text: String) -> String {
+    pub fn begin_part(&mut self, part: Option<u64>) -> &'static str {
         let part = part.unwrap_or(self.part);
         let is_new = part != self.part && !self.draft.is_empty();
-        let text = if is_new { format!("\n\n{text}") } else { text };
         self.part = part;
-        self.add(&text);
-        text
+        let gap = if is_new { "\n\n" } else { "" };
+        self.add(gap);
+        gap
     }
 
     /// Takes the whole of what the pieces said, for servers that send it without pieces. A text

@@ -40,6 +40,21 @@ pub struct Decoder {
     is_done: bool,
 }
 
+/// A piece of an item: more of it, or all of one part. Nearly all events of an answer are one, so
+/// it is read in one go where it is as it should be; what is odd about another one, the
+/// [`Envelope`] finds out.
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(rename = "type")]
+    name: &'a str,
+    #[serde(rename = "delta", borrow)]
+    text: Cow<'a, str>,
+    item_id: Option<&'a str>,
+    output_index: Option<u64>,
+    summary_index: Option<u64>,
+    content_index: Option<u64>,
+}
+
 /// The fields of all events that we know; each is read only where its event has it, so that one
 /// of another kind in another event does no harm.
 #[derive(Deserialize)]
@@ -86,7 +101,7 @@ struct Response<'a> {
 }
 
 impl provider::Decoder for Decoder {
-    fn feed(&mut self, event: &Event, out: &mut Vec<Delta>) -> Result<(), Error> {
+    fn feed(&mut self, event: &Event<'_>, out: &mut Vec<Delta>) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(event.data.len());
         if self.bytes > ANSWER_BYTES_MAX {
             return Err(Error::Refused {
@@ -97,10 +112,15 @@ impl provider::Decoder for Decoder {
         if self.is_done {
             return Ok(());
         }
-        let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(&event.data) else {
+        if let Ok(piece) = serde_json::from_str::<Piece<'_>>(event.data)
+            && let Some(kind) = kind_of_more(piece.name)
+        {
+            return self.take(kind, &piece, out);
+        }
+        let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(event.data) else {
             return Ok(());
         };
-        let kind = envelope.kind.as_deref().or(event.name.as_deref());
+        let kind = envelope.kind.as_deref().or(event.name);
         match kind.unwrap_or_default() {
             "response.created" => {
                 self.answer_id = string(envelope.response().id).unwrap_or_default();
@@ -122,7 +142,7 @@ impl provider::Decoder for Decoder {
                 return Err(refusal::of_event(&value(envelope.response().error)));
             }
             "error" => {
-                let error: Value = serde_json::from_str(&event.data).unwrap_or_default();
+                let error: Value = serde_json::from_str(event.data).unwrap_or_default();
                 return Err(refusal::of_event(&error));
             }
             piece => self.piece(piece, &envelope, out)?,
@@ -161,46 +181,59 @@ impl Decoder {
         item::read(json?.get(), self.provider)
     }
 
-    /// More of an item, or all of one part of it.
+    /// A piece that may be odd.
     fn piece(
         &mut self,
         name: &str,
         envelope: &Envelope<'_>,
         out: &mut Vec<Delta>,
     ) -> Result<(), Error> {
-        let function = Kind::Call(CallKind::Function);
-        let freeform = Kind::Call(CallKind::Freeform);
         let (kind, field) = match name {
-            "response.output_text.delta" | "response.refusal.delta" => (Kind::Text, envelope.delta),
-            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                (Kind::Thinking, envelope.delta)
+            "response.output_text.done" => (Some(Kind::Text), envelope.text),
+            "response.function_call_arguments.done" => {
+                (Some(Kind::Call(CallKind::Function)), envelope.arguments)
             }
-            "response.function_call_arguments.delta" => (function, envelope.delta),
-            "response.custom_tool_call_input.delta" => (freeform, envelope.delta),
-            "response.output_text.done" => (Kind::Text, envelope.text),
-            "response.function_call_arguments.done" => (function, envelope.arguments),
-            "response.custom_tool_call_input.done" => (freeform, envelope.input),
-            _ => return Ok(()),
+            "response.custom_tool_call_input.done" => {
+                (Some(Kind::Call(CallKind::Freeform)), envelope.input)
+            }
+            _ => (kind_of_more(name), envelope.delta),
         };
-        let Some(text) = string(field) else {
+        let (Some(kind), Some(text)) = (kind, string(field)) else {
             return Ok(());
         };
-        let id = string(envelope.item_id).unwrap_or_default();
-        let slot = self.items.slot(number(envelope.output_index), &id, kind)?;
+        let item_id = string(envelope.item_id);
+        let part = number(envelope.summary_index.or(envelope.content_index));
+        let piece = Piece {
+            name,
+            text: text.into(),
+            item_id: item_id.as_deref(),
+            output_index: number(envelope.output_index),
+            summary_index: part,
+            content_index: None,
+        };
+        self.take(kind, &piece, out)
+    }
+
+    fn take(&mut self, kind: Kind, piece: &Piece<'_>, out: &mut Vec<Delta>) -> Result<(), Error> {
+        let id = piece.item_id.unwrap_or_default();
+        let slot = self.items.slot(piece.output_index, id, kind)?;
         if !slot.is_open() {
             return Ok(());
         }
+        let text = &piece.text;
         match kind {
-            _ if name.ends_with(".done") => slot.set(text),
+            _ if piece.name.ends_with(".done") => slot.set(text.to_string()),
             Kind::Thinking => {
-                let part = number(envelope.summary_index.or(envelope.content_index));
-                out.push(Delta::Thinking(slot.add_thought(part, text)));
+                let part = piece.summary_index.or(piece.content_index);
+                Delta::push_thinking(out, slot.begin_part(part));
+                slot.add(text);
+                Delta::push_thinking(out, text);
             }
             Kind::Text => {
-                slot.add(&text);
-                out.push(Delta::Text(text));
+                slot.add(text);
+                Delta::push_text(out, text);
             }
-            Kind::Call(_) | Kind::Other => slot.add(&text),
+            Kind::Call(_) | Kind::Other => slot.add(text),
         }
         Ok(())
     }
@@ -261,6 +294,19 @@ impl<'a> Envelope<'a> {
         response
             .and_then(|json| serde_json::from_str(json).ok())
             .unwrap_or_default()
+    }
+}
+
+/// The kind of the item that an event of this name has more of.
+fn kind_of_more(name: &str) -> Option<Kind> {
+    match name {
+        "response.output_text.delta" | "response.refusal.delta" => Some(Kind::Text),
+        "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+            Some(Kind::Thinking)
+        }
+        "response.function_call_arguments.delta" => Some(Kind::Call(CallKind::Function)),
+        "response.custom_tool_call_input.delta" => Some(Kind::Call(CallKind::Freeform)),
+        _ => None,
     }
 }
 

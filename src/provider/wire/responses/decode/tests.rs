@@ -11,29 +11,39 @@ use std::time::Duration;
 /// Made by hand in the shape of the service's streams, with everything that an answer can have.
 const WHOLE: &str = include_str!("../../../../../tests/data/provider/codex/whole.sse");
 
-fn decode_events(events: &[Event]) -> Result<Vec<Delta>, Error> {
+/// An event that is given by its data alone.
+fn event(data: &str) -> Event<'_> {
+    Event {
+        name: None,
+        data,
+        id: "",
+        retry_ms: None,
+    }
+}
+
+fn decode(data: &[&str]) -> Result<Vec<Delta>, Error> {
     let mut decoder = Decoder::new("codex");
     let mut out = Vec::new();
-    for event in events {
-        decoder.feed(event, &mut out)?;
+    for data in data {
+        decoder.feed(&event(data), &mut out)?;
     }
+    finish(decoder, out)
+}
+
+fn decode_stream(mut stream: &[u8]) -> Result<Vec<Delta>, Error> {
+    let mut parser = Parser::new();
+    let mut decoder = Decoder::new("codex");
+    let mut out = Vec::new();
+    while let Some(event) = parser.feed(&mut stream).unwrap() {
+        decoder.feed(&event, &mut out)?;
+    }
+    finish(decoder, out)
+}
+
+fn finish(mut decoder: Decoder, mut out: Vec<Delta>) -> Result<Vec<Delta>, Error> {
     decoder.finish(&mut out)?;
     assert!(decoder.is_done());
     Ok(out)
-}
-
-/// Decodes events that are given by their data alone.
-fn decode(data: &[&str]) -> Result<Vec<Delta>, Error> {
-    let events: Vec<Event> = data
-        .iter()
-        .map(|data| Event {
-            name: None,
-            data: data.to_string(),
-            id: "".into(),
-            retry_ms: None,
-        })
-        .collect();
-    decode_events(&events)
 }
 
 fn text(text: &str) -> Delta {
@@ -90,6 +100,12 @@ fn check_error(data: &[&str], expected: Error) {
     assert_eq!(decode(data), Err(expected));
 }
 
+/// The data of all events of the stream.
+fn whole_data() -> Vec<&'static str> {
+    let data = WHOLE.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.collect()
+}
+
 /// The JSON of the item that is done in a line of the stream.
 fn item_of(number: usize) -> &'static str {
     let dones = WHOLE
@@ -114,15 +130,12 @@ fn whole_deltas() -> Vec<Delta> {
     call.kind = CallKind::Freeform;
     call.opaque = opaque(item_of(3));
     vec![
-        thinking("Look"),
-        thinking(" first"),
-        thinking("\n\nThen act"),
+        thinking("Look first\n\nThen act"),
         Delta::Block(Block::Thinking {
             text: "Look first\n\nThen act".into(),
             opaque: opaque(item_of(0)),
         }),
-        text("I read"),
-        text(" “it” 😀"),
+        text("I read “it” 😀"),
         text_block("I read “it” 😀", Some(item_of(1))),
         Delta::Block(Block::Call(read)),
         Delta::Block(Block::Call(call)),
@@ -142,30 +155,24 @@ fn a_stream_gives_its_words_at_once_and_its_blocks_whole() {
         item_of(0).contains(r#""gAAA\/Zm9v\u003d""#),
         "kept byte for byte"
     );
-    let mut events = Vec::new();
-    Parser::new().feed(WHOLE.as_bytes(), &mut events).unwrap();
-    assert_eq!(decode_events(&events).unwrap(), whole_deltas());
+    assert_eq!(decode_stream(WHOLE.as_bytes()).unwrap(), whole_deltas());
 }
 
 #[test]
 fn what_is_announced_or_finished_twice_comes_once() {
-    let mut events = Vec::new();
-    Parser::new().feed(WHOLE.as_bytes(), &mut events).unwrap();
-    let is_twice = |event: &Event| event.data.contains("output_item.");
-    let twice = events.iter().flat_map(|event| {
-        let times = if is_twice(event) { 2 } else { 1 };
-        std::iter::repeat_n(event.clone(), times)
+    let twice = whole_data().into_iter().flat_map(|data| {
+        let is_twice = data.contains("output_item.");
+        std::iter::repeat_n(data, if is_twice { 2 } else { 1 })
     });
-    let twice: Vec<Event> = twice.collect();
-    assert_eq!(decode_events(&twice).unwrap(), whole_deltas());
+    let twice: Vec<&str> = twice.collect();
+    assert_eq!(decode(&twice).unwrap(), whole_deltas());
 }
 
 #[test]
 fn a_stream_that_ends_early_is_retried_wherever_it_ends() {
-    let mut events = Vec::new();
-    Parser::new().feed(WHOLE.as_bytes(), &mut events).unwrap();
-    for length in 0..events.len() {
-        let error = decode_events(&events[..length]).unwrap_err();
+    let data = whole_data();
+    for length in 0..data.len() {
+        let error = decode(&data[..length]).unwrap_err();
         assert!(
             matches!(error, Error::Retry { after: None, .. }),
             "{error:?}"
@@ -175,12 +182,10 @@ fn a_stream_that_ends_early_is_retried_wherever_it_ends() {
 
 #[test]
 fn the_name_of_the_event_does_where_the_data_has_no_type() {
-    let mut events = Vec::new();
     let stream = "event: response.output_text.delta\ndata: {\"delta\":\"a\"}\n\n\
         event: response.completed\ndata: {\"response\":{}}\n\n";
-    Parser::new().feed(stream.as_bytes(), &mut events).unwrap();
     let expected = [text("a"), text_block("a", None), END];
-    assert_eq!(decode_events(&events).unwrap(), expected);
+    assert_eq!(decode_stream(stream.as_bytes()).unwrap(), expected);
 }
 
 #[test]
@@ -307,8 +312,7 @@ fn pieces_do_where_nothing_else_came() {
         ],
         &[
             thinking("hm"),
-            text("a"),
-            text("b"),
+            text("ab"),
             Delta::Block(Block::Thinking {
                 text: "hm".into(),
                 opaque: None,
@@ -326,7 +330,7 @@ fn pieces_do_where_nothing_else_came() {
 fn servers_may_leave_out_numbers_or_names_or_change_them() {
     let item = message("m", "ab");
     let done_bare = format!(r#"{{"type":"response.output_item.done","item":{item}}}"#);
-    let expected = [text("a"), text("b"), text_block("ab", Some(&item)), END];
+    let expected = [text("ab"), text_block("ab", Some(&item)), END];
     let delta = |fields: &str, text: &str| {
         format!(r#"{{"type":"response.output_text.delta",{fields}"delta":"{text}"}}"#)
     };
@@ -491,13 +495,8 @@ fn an_answer_without_end_is_refused() {
     let mut decoder = Decoder::new("codex");
     let mut out = Vec::new();
     let refused = (0..2_000).find_map(|index| {
-        let event = Event {
-            name: None,
-            data: done(&message(&format!("m{index}"), ""), index),
-            id: "".into(),
-            retry_ms: None,
-        };
-        decoder.feed(&event, &mut out).err()
+        let data = done(&message(&format!("m{index}"), ""), index);
+        decoder.feed(&event(&data), &mut out).err()
     });
     assert!(
         matches!(refused, Some(Error::Refused { .. })),
