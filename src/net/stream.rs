@@ -17,8 +17,9 @@ use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 
-/// Bytes asked for in one read of a plain socket.
-const READ_BYTES: usize = 16 * 1024;
+/// Bytes asked for in one read of a plain socket: so many a fast server sends at once, and then
+/// they cost one wait.
+const READ_BYTES: usize = 64 * 1024;
 
 /// What one read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,9 @@ struct Ground {
     tls: Option<Box<tls::Session>>,
     /// Bytes that came and that nobody above has seen.
     arrived: Vec<u8>,
+    /// Where the bytes of a plain socket land: most reads are of one event, and to make room for
+    /// more each time would cost more than the read. Empty until the first; TLS has its own.
+    landing: Vec<u8>,
 }
 
 impl Connection {
@@ -81,6 +85,7 @@ impl Connection {
                 socket,
                 tls: None,
                 arrived: Vec::new(),
+                landing: Vec::new(),
             },
             tls: None,
             early: Vec::new(),
@@ -221,13 +226,13 @@ impl Ground {
         if let Some(session) = &mut self.tls {
             return session.receive(&mut socket, plain);
         }
-        let before = plain.len();
-        plain.resize(before + READ_BYTES, 0);
-        let read = socket.read(&mut plain[before..]);
-        plain.truncate(before + *read.as_ref().unwrap_or(&0));
-        match read {
+        self.landing.resize(READ_BYTES, 0);
+        match socket.read(&mut self.landing) {
             Ok(0) => Ok(Received::End),
-            Ok(_) => Ok(Received::Some),
+            Ok(read) => {
+                plain.extend_from_slice(&self.landing[..read]);
+                Ok(Received::Some)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
             Err(error) => Err(error.into()),
         }
