@@ -80,6 +80,21 @@ const SHAPES: &[Shape] = &[
     exactly("AIza", Alphabet::Base64Url, 35),
 ];
 
+/// How the first and the second part of a signed token begin: `{"` in base64url.
+const JWT_PREFIX: &str = "eyJ";
+
+/// Whether a key may begin with that byte.
+const BEGINNINGS: [bool; 256] = {
+    let mut beginnings = [false; 256];
+    beginnings[JWT_PREFIX.as_bytes()[0] as usize] = true;
+    let mut at = 0;
+    while at < SHAPES.len() {
+        beginnings[SHAPES[at].prefix.as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    beginnings
+};
+
 /// Each of the three parts of a signed token is longer than this.
 const JWT_PART_BYTES_MIN: usize = 16;
 
@@ -172,7 +187,9 @@ fn shaped(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let length = match begins_a_word(bytes, at) {
+        // Asked first since it is cheap: a long answer has a million places to look at.
+        let may_begin = BEGINNINGS[usize::from(bytes[at])] && begins_a_word(bytes, at);
+        let length = match may_begin {
             true => key_bytes(&bytes[at..]),
             false => 0,
         };
@@ -197,7 +214,7 @@ fn begins_a_word(bytes: &[u8], at: usize) -> bool {
 
 /// The length of the key that `bytes` begins with; 0 if there is none.
 fn key_bytes(bytes: &[u8]) -> usize {
-    if bytes.starts_with(b"eyJ") {
+    if bytes.starts_with(JWT_PREFIX.as_bytes()) {
         return jwt_bytes(bytes);
     }
     let Some(shape) = SHAPES
@@ -240,7 +257,9 @@ fn jwt_bytes(bytes: &[u8]) -> usize {
             length += 1;
         }
         let part_bytes = run(&bytes[length..], Alphabet::Base64Url);
-        if part_bytes < JWT_PART_BYTES_MIN || part == 1 && !bytes[length..].starts_with(b"eyJ") {
+        if part_bytes < JWT_PART_BYTES_MIN
+            || part == 1 && !bytes[length..].starts_with(JWT_PREFIX.as_bytes())
+        {
             return 0;
         }
         length += part_bytes;
