@@ -2,7 +2,7 @@
 
 with_cargo := . .ci/toolchain.sh &&
 
-.PHONY: help run test static test-static test-real fuzz check install
+.PHONY: help run test static test-static test-real fuzz check bench install
 
 # What can be made.
 help:
@@ -42,6 +42,11 @@ check:
 	@$(with_cargo) cargo clippy --locked --test elf --test real -- -D warnings
 	@$(with_cargo) RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@$(with_cargo) cargo test --locked
+
+# Time and memory of the static binary on long streams, beside curl's.
+bench:
+	@sx=$$(.ci/static) && $(with_cargo) install_packages curl && \
+		SX_STATIC_BIN=$$sx cargo bench --locked --profile dev --bench bench
 
 # The static binary and its two other names, below PREFIX.
 PREFIX ?= /usr/local
