@@ -143,6 +143,12 @@ impl Items {
         Ok(())
     }
 
+    /// Whether all of `count` items came whole, and nothing beside them: then `fill` has nothing
+    /// to do.
+    pub fn has_all(&self, count: usize) -> bool {
+        self.slots.len() >= count && self.slots.iter().all(|slot| !slot.is_open())
+    }
+
     /// Takes the items of the final object that had no event of their own. It says more than
     /// pieces do, unless it is empty or holds something that cannot be read (`None`).
     pub fn fill(&mut self, output: Vec<Option<Item>>) -> Result<(), Error> {

@@ -271,10 +271,14 @@ impl Decoder {
         Ok(())
     }
 
-    /// The items of the final object; `None` for one that cannot be read.
+    /// The items of the final object, `None` for one that cannot be read. Where all of them are
+    /// known they are not read again: they are all of the answer, a second time.
     fn output(&self, response: &Response<'_>) -> Vec<Option<Item>> {
         let output = response.output.map_or("[]", RawValue::get);
         let items: Vec<&RawValue> = serde_json::from_str(output).unwrap_or_default();
+        if self.items.has_all(items.len()) {
+            return Vec::new();
+        }
         items.iter().map(|item| self.item(Some(item))).collect()
     }
 
