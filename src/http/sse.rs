@@ -206,16 +206,42 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// An event with memory of its own.
+#[derive(Debug, PartialEq, Eq)]
+struct Owned {
+    name: Option<String>,
+    data: String,
+    id: String,
+    retry_ms: Option<u64>,
+}
+
+impl Owned {
+    fn of(event: Event<'_>) -> Owned {
+        Owned {
+            name: event.name.map(str::to_string),
+            data: event.data.to_string(),
+            id: event.id.to_string(),
+            retry_ms: event.retry_ms,
+        }
+    }
+}
+
 /// What must hold for any stream: however it is cut it holds the same events, and a reader that has
 /// all of it at hand finds those, too.
 pub fn fuzz_events(input: &[u8]) {
     let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let mut parser = Parser::new();
         let mut events = Vec::new();
-        let mut fed = pieces.map(|piece| parser.feed(piece, &mut events));
-        let error = fed.find_map(Result::err);
-        drop(fed);
-        (events, error)
+        for mut piece in pieces {
+            loop {
+                match parser.feed(&mut piece) {
+                    Ok(Some(event)) => events.push(Owned::of(event)),
+                    Ok(None) => break,
+                    Err(error) => return (events, Some(error)),
+                }
+            }
+        }
+        (events, None)
     };
     let whole = read(&mut [input].into_iter());
     assert_eq!(whole, read(&mut input.chunks(1)));
@@ -226,7 +252,7 @@ pub fn fuzz_events(input: &[u8]) {
 }
 
 /// The standard by its letter, with the whole stream as one text.
-fn naive(input: &[u8]) -> Vec<Event> {
+fn naive(input: &[u8]) -> Vec<Owned> {
     let text = String::from_utf8_lossy(input);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -242,7 +268,7 @@ fn naive(input: &[u8]) -> Vec<Event> {
         match field {
             "" if line.is_empty() => {
                 if !data.is_empty() {
-                    events.push(Event {
+                    events.push(Owned {
                         name: Some(name)
                             .filter(|name| !name.is_empty())
                             .map(str::to_owned),
@@ -269,26 +295,6 @@ mod tests {
     use super::*;
     use crate::base::mutants::mutants;
     use crate::http::cuts;
-
-    /// An event with memory of its own.
-    #[derive(Debug, PartialEq, Eq)]
-    struct Owned {
-        name: Option<String>,
-        data: String,
-        id: String,
-        retry_ms: Option<u64>,
-    }
-
-    impl Owned {
-        fn of(event: Event<'_>) -> Owned {
-            Owned {
-                name: event.name.map(str::to_string),
-                data: event.data.to_string(),
-                id: event.id.to_string(),
-                retry_ms: event.retry_ms,
-            }
-        }
-    }
 
     fn parse(pieces: &[&[u8]]) -> Vec<Owned> {
         let mut parser = Parser::new();
