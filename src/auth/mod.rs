@@ -21,6 +21,7 @@ pub mod refresh;
 pub mod remote;
 #[cfg(test)]
 mod scratch;
+pub mod ssh;
 
 use crate::base::clock::Deadline;
 use crate::base::secret::Secret;

@@ -118,7 +118,8 @@ pub fn value<'a>(pairs: &'a [(OsString, OsString)], name: &str) -> Option<&'a Os
     found.map(|(_, value)| value.as_os_str())
 }
 
-fn set(pairs: &mut Pairs, name: &str, value: impl Into<OsString>) {
+/// Sets a variable, whatever it was before.
+pub fn set(pairs: &mut Pairs, name: &str, value: impl Into<OsString>) {
     pairs.retain(|(given, _)| given != name);
     pairs.push((name.into(), value.into()));
 }

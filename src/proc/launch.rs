@@ -131,10 +131,14 @@ impl SelfPath {
         &self.path
     }
 
+    /// The path by which any process finds the file, where that can be known.
+    pub fn real(&self) -> Option<PathBuf> {
+        fs::canonicalize(&self.path).ok()
+    }
+
     /// The folder that the file lies in, where that can be known.
     pub fn folder(&self) -> Option<PathBuf> {
-        let real = fs::canonicalize(&self.path).ok()?;
-        Some(real.parent()?.to_path_buf())
+        Some(self.real()?.parent()?.to_path_buf())
     }
 
     /// The name that a started program sees as its own. Our binary reads it to find itself again
@@ -149,7 +153,7 @@ impl SelfPath {
 }
 
 /// The first executable file called `name` in the folders of `path`.
-pub(super) fn find_in_path(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
+pub fn find_in_path(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(path)
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(name))
