@@ -31,6 +31,7 @@ use crate::proc::capture::Fate;
 use crate::proc::capture::Job;
 use crate::proc::environment;
 use crate::proc::environment::Pairs;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Three tokens and a page of greetings.
@@ -193,6 +194,13 @@ pub fn check_user(user: &str) -> Result<(), String> {
     check_name(user, "'`\";&<>|(){}")
 }
 
+/// Whether a host is this machine by its very name; who knows where a name of the client's
+/// configuration leads.
+pub fn is_this_machine(host: &str) -> bool {
+    let is_loopback = |address: IpAddr| address.is_loopback();
+    host == "localhost" || host.parse().is_ok_and(is_loopback)
+}
+
 fn check_name(name: &str, forbidden: &str) -> Result<(), String> {
     let shown = text::harmless(name);
     let is_bad = |c: char| c.is_whitespace() || c.is_control() || forbidden.contains(c);
@@ -227,6 +235,16 @@ mod tests {
         assert_eq!(check_user("CORP\\me$"), Ok(()));
         let option = Err("`-x` would be read as an option".to_string());
         assert_eq!(check_user("-x"), option);
+    }
+
+    #[test]
+    fn this_machine_has_few_names() {
+        for host in ["localhost", "127.0.0.1", "127.9.9.9", "::1"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in ["build7", "10.0.0.1", "localhost.example.org"] {
+            assert!(!is_this_machine(host), "{host}");
+        }
     }
 
     #[test]

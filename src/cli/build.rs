@@ -16,6 +16,10 @@ use crate::auth::handed;
 use crate::auth::identity::Identity;
 use crate::auth::local;
 use crate::auth::remote;
+use crate::auth::ssh;
+use crate::auth::ssh::Ssh;
+use crate::auth::ssh::client::HostKeys;
+use crate::auth::ssh::client::Way;
 use crate::base::clock::Deadline;
 use crate::base::secret::Secret;
 use crate::chat::tool::ToolSpec;
@@ -155,6 +159,7 @@ pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
     let lender = match ground.settings.text("CODEX_TOKEN_SOURCE") {
         "none" => return Ok(None),
         "remote" => Some(remote(&ground.settings)?),
+        "ssh" => Some(ssh(ground)?),
         _ => handed(ground)?,
     };
     if let Some(lender) = lender {
@@ -246,6 +251,58 @@ fn remote(settings: &Settings) -> Result<Box<dyn Lender>, Fault> {
         place: place.map_err(|why| unusable(settings, key, format!("{key}: {why}")))?,
         key: secret.map(Secret::new),
         identity: identity(settings)?,
+        refused: None,
+    }))
+}
+
+/// Another machine that is asked over ssh.
+fn ssh(ground: &Ground) -> Result<Box<dyn Lender>, Fault> {
+    let settings = &ground.settings;
+    let text = |key| Some(settings.text(key).to_string()).filter(|text| !text.is_empty());
+    let name = |key, check: fn(&str) -> Result<(), String>| match text(key) {
+        Some(name) => match check(&name) {
+            Ok(()) => Ok(Some(name)),
+            Err(why) => Err(unusable(settings, key, format!("{key}: {why}"))),
+        },
+        None => Ok(None),
+    };
+    let Some(host) = name("CODEX_SSH_HOST", ssh::check_host)? else {
+        let what = "CODEX_TOKEN_SOURCE is ssh, but CODEX_SSH_HOST does not say which machine";
+        return Err(unusable(settings, "CODEX_TOKEN_SOURCE", what));
+    };
+    if settings.flag("OFFLINE") && !ssh::is_this_machine(&host) {
+        let why = format!("OFFLINE: it allows this machine only, and CODEX_SSH_HOST is {host}");
+        return Err(unusable(settings, "OFFLINE", why));
+    }
+    let port = text("CODEX_SSH_PORT").map(|port| {
+        let number = port.parse::<u16>().ok().filter(|number| *number > 0);
+        let why = || format!("CODEX_SSH_PORT: `{port}` is not a number from 1 to 65535");
+        number.ok_or_else(|| unusable(settings, "CODEX_SSH_PORT", why()))
+    });
+    let way = Way {
+        host,
+        user: name("CODEX_SSH_USER", ssh::check_user)?,
+        port: port.transpose()?,
+        password: text("CODEX_SSH_PASS").map(Secret::new),
+        host_keys: match settings.text("CODEX_SSH_HOST_KEYS") {
+            "accept-new" => HostKeys::AcceptNew,
+            _ => HostKeys::Strict,
+        },
+    };
+    let whole = ground::environment();
+    let mut env = proc::environment::cut(whole.iter().cloned());
+    // Where the agent is, and the tickets of a login without keys.
+    for name in ["SSH_AUTH_SOCK", "KRB5CCNAME"] {
+        if let Some(value) = proc::environment::value(&whole, name) {
+            proc::environment::set(&mut env, name, value);
+        }
+    }
+    Ok(Box::new(Ssh {
+        way,
+        command: text("CODEX_SSH_COMMAND"),
+        timeout: settings.duration("CODEX_SSH_TIMEOUT"),
+        env,
+        self_path: ground.self_path.clone(),
         refused: None,
     }))
 }

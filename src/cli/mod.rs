@@ -5,6 +5,7 @@
 //! faces, `ending` and `exit` say how it went.
 
 pub mod args;
+pub mod askpass;
 pub mod build;
 pub mod chat;
 pub mod config;
@@ -58,6 +59,9 @@ pub fn main() -> ExitCode {
     let mut arguments = env::args_os();
     let program = arguments.next().unwrap_or_else(|| OsString::from("sx"));
     let arguments: Vec<OsString> = arguments.collect();
+    if let Some(answered) = askpass::answer(&arguments) {
+        return answered;
+    }
     let wants_events = args::wants_events(&arguments);
     let done = match args::parse(Path::new(&program), arguments) {
         Ok(Invocation {

@@ -156,10 +156,10 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "CODEX_TOKEN_SOURCE",
-        Kind::Choice(&["local", "remote", "none"]),
+        Kind::Choice(&["local", "remote", "ssh", "none"]),
         "local",
         Harmless::Only("local"),
-        "where the token is: here, or on a server; none sends none",
+        "where the token is: here, on a server, on another machine; none sends none",
     ),
     secret(
         "CODEX_ACCESS_TOKEN",
@@ -189,6 +189,49 @@ pub static KEYS: &[Key] = &[
     secret(
         "TOKEN_HTTP_API_KEY",
         "remote: the key that it asks for; never sent to the built-in address",
+    ),
+    key(
+        "CODEX_SSH_HOST",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "ssh: the machine with the login, as ssh knows it",
+    ),
+    key(
+        "CODEX_SSH_USER",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "ssh: the user there; empty leaves it to ssh",
+    ),
+    secret("CODEX_SSH_PASS", "ssh: the password, where no key will do"),
+    key(
+        "CODEX_SSH_PORT",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "ssh: the port there; empty leaves it to ssh",
+    ),
+    key(
+        "CODEX_SSH_COMMAND",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "ssh: what prints the token there; empty asks sx, else its login file",
+    ),
+    key(
+        "CODEX_SSH_HOST_KEYS",
+        Kind::Choice(&["strict", "accept-new"]),
+        "strict",
+        Harmless::Never,
+        "ssh: whether a host whose key is not known yet is trusted",
+    ),
+    key(
+        "CODEX_SSH_TIMEOUT",
+        Kind::Duration,
+        "30s",
+        Harmless::Never,
+        "ssh: how long it may take together",
     ),
     key(
         "CODEX_CREDENTIALS_FILE",

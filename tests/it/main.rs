@@ -39,6 +39,8 @@ mod process;
 mod provider;
 // Files of a conversation, resume, signals.
 mod session;
+// Tokens over ssh.
+mod ssh;
 // Tokens from elsewhere.
 mod token;
 // Calls and their answers.
