@@ -148,3 +148,16 @@ fn the_sandbox_holds_without_proc() {
     let result = server.requests()[1].result("call_1");
     assert!(!result.contains("refresh-first"), "{result}");
 }
+
+#[test]
+fn a_token_over_ssh_lacks_a_client() {
+    let place = Place::new();
+    let Some(sx) = alone(&place, &["fetchtoken", "--source", "ssh"]) else {
+        return;
+    };
+    let ran = sx.env("CODEX_SSH_HOST", "build7").run();
+    ran.check_code(3).check_stdout("");
+    let what = "sx: no_client: ssh build7: ";
+    assert!(ran.stderr.starts_with(what), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+}

@@ -31,6 +31,15 @@ const NOBODY: u32 = 65_534;
 /// that none is gone between here and the server's start.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// Who a server is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever has no rights.
+    Nobody,
+    /// We ourselves: for one that lets others log in.
+    Us,
+}
+
 /// A server that runs; it is ended when dropped.
 pub struct Daemon {
     child: Child,
@@ -43,11 +52,17 @@ impl Daemon {
     /// says `ready` on its stdout or stderr.
     #[track_caller]
     pub fn start(place: &Place, ready: &str, program: &str, args: &[&str]) -> Daemon {
+        Daemon::start_as(Who::Nobody, place, ready, program, args)
+    }
+
+    /// The same as somebody else.
+    #[track_caller]
+    pub fn start_as(who: Who, place: &Place, ready: &str, program: &str, args: &[&str]) -> Daemon {
         let folder = folder(place);
         // The server is ended when the thread of its test does, however that comes.
         let mut command = Command::new("setpriv");
         command.arg("--pdeathsig=TERM");
-        if nix::unistd::geteuid().is_root() {
+        if who == Who::Nobody && nix::unistd::geteuid().is_root() {
             command.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")]);
             command.arg("--clear-groups");
         }

@@ -2,7 +2,8 @@
 //!
 //! What a scripted server cannot show: that ours and theirs mean the same. Each test starts what it
 //! needs for itself, in the foreground and as nobody, with its configuration in a temporary folder;
-//! neither `/etc` nor a service of the system is touched.
+//! neither `/etc` nor a service of the system is touched, but for users that are there as long as
+//! a test of ssh and take nothing but a password.
 
 // What runs the program is that of tests/it, which uses more of it.
 #[allow(dead_code)]
@@ -36,5 +37,7 @@ mod squid;
 mod tinyproxy;
 // What stands in front of servers, and of proxies.
 mod haproxy;
+// Whoever lets us log in.
+mod ssh;
 // A network that loses packets, and name servers that do not answer.
 mod namespace;
