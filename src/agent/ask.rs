@@ -14,6 +14,8 @@ use crate::auth;
 use crate::auth::Why;
 use crate::base::clock::Deadline;
 use crate::base::random;
+use crate::base::secret;
+use crate::base::secret::Secret;
 use crate::chat::Block;
 use crate::chat::Message;
 use crate::chat::delta::Delta;
@@ -117,12 +119,22 @@ impl Agent {
 
     /// The session's file must hold no secret of ours, though a command prints it.
     pub fn keep_secrets_out(&mut self) {
-        let (Some(log), Some(source)) = (&mut self.log, &self.source) else {
+        let Some(mut log) = self.log.take() else {
             return;
         };
-        for secret in source.secrets() {
+        for secret in self.secrets() {
             log.keep_out(secret);
         }
+        self.log = Some(log);
+    }
+
+    /// What may leave in no output and no file: of the credential, and of the settings.
+    pub(super) fn secrets(&self) -> Vec<&Secret> {
+        let mut secrets: Vec<&Secret> = self.options.secrets.iter().collect();
+        if let Some(source) = &self.source {
+            secrets.extend(source.secrets());
+        }
+        secrets
     }
 
     /// One try. `why` says what the token is wanted for; once there is one it has had its effect.
@@ -322,8 +334,13 @@ impl Agent {
     }
 
     fn keep_recording(&mut self, transfer: &mut Transfer) {
-        let (Some(recorder), Some(recording)) = (&mut self.recorder, transfer.take_recording())
-        else {
+        let Some(mut recording) = transfer.take_recording() else {
+            return;
+        };
+        for bytes in [&mut recording.request, &mut recording.response] {
+            secret::blacken(bytes, &self.secrets());
+        }
+        let Some(recorder) = &mut self.recorder else {
             return;
         };
         if let Err(error) = recorder.exchange(&recording.request, &recording.response) {

@@ -10,6 +10,7 @@ use crate::agent::event;
 use crate::agent::event::Event;
 use crate::agent::failure::Failure;
 use crate::base::clock::Deadline;
+use crate::base::secret;
 use crate::base::text;
 use crate::chat::Part;
 use crate::chat::ToolCall;
@@ -17,6 +18,7 @@ use crate::chat::ToolResult;
 use crate::chat::tool::Effect;
 use crate::hands::wire::CallResult;
 use crate::hands::wire::Reply;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// After Ctrl-C: TERM, a grace and KILL are done by then, and the results tell how far it got.
@@ -161,9 +163,10 @@ impl Agent {
             match reply {
                 Reply::Output(output) => {
                     if let Some(index) = group.index_of(&output.id) {
+                        let text = secret::cover(&output.text, &self.secrets()).into_owned();
                         self.show(&Event::Output {
                             call: &group.calls[index],
-                            text: &output.text,
+                            text: &text,
                         })?;
                     }
                 }
@@ -180,8 +183,10 @@ impl Agent {
         Ok(())
     }
 
-    /// Shows an answer, and makes it what the model reads.
-    fn tell(&mut self, call: &ToolCall, result: CallResult) -> Result<ToolResult, Failure> {
+    /// Shows an answer, and makes it what the model reads. A secret of ours that a command found
+    /// is neither shown nor sent.
+    fn tell(&mut self, call: &ToolCall, mut result: CallResult) -> Result<ToolResult, Failure> {
+        self.cover(&mut result);
         let texts: Vec<&str> = result
             .parts
             .iter()
@@ -207,6 +212,19 @@ impl Agent {
             ok: result.ok,
             parts: result.parts,
         })
+    }
+
+    fn cover(&self, result: &mut CallResult) {
+        let secrets = self.secrets();
+        let texts = result.parts.iter_mut().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
+            Part::Image(_) => None,
+        });
+        for text in texts.chain([&mut result.summary, &mut result.detail]) {
+            if let Cow::Owned(covered) = secret::cover(text, &secrets) {
+                *text = covered;
+            }
+        }
     }
 
     fn unknown_tool(&self, call: &ToolCall) -> CallResult {

@@ -25,6 +25,7 @@ use crate::auth::Why;
 use crate::base::clock;
 use crate::base::clock::Deadline;
 use crate::base::date;
+use crate::base::secret::Secret;
 use crate::chat::Message;
 use crate::chat::Part;
 use crate::chat::ToolCall;
@@ -64,6 +65,8 @@ pub struct Options {
     pub sandbox: String,
     /// Whether commands may use the network.
     pub network: bool,
+    /// The secrets among the settings, beside those of the credential.
+    pub secrets: Vec<Secret>,
     /// `MAX_TURNS`: requests of one run; 0 is no limit.
     pub turns_max: u32,
     /// `RETRY_MAX`: how often a failed request is sent again.

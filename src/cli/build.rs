@@ -105,6 +105,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         tools,
         sandbox: settings.setting("SANDBOX").value.clone(),
         network: settings.text("NETWORK") == "on",
+        secrets: secrets(settings),
         turns_max: u32::try_from(settings.count("MAX_TURNS")).unwrap_or(u32::MAX),
         retries_max: u32::try_from(settings.count("RETRY_MAX")).unwrap_or(u32::MAX),
         retry_total: settings.duration("RETRY_TOTAL"),
@@ -470,6 +471,22 @@ fn sandbox_mode(word: &str) -> sandbox::Mode {
         "read-only" => sandbox::Mode::ReadOnly,
         _ => sandbox::Mode::Workspace,
     }
+}
+
+/// Every secret that a setting holds: the whole value, and of a proxy its password.
+fn secrets(settings: &Settings) -> Vec<Secret> {
+    let mut secrets = Vec::new();
+    for setting in settings.iter().filter(|setting| setting.key.secret) {
+        secrets.extend(
+            Some(&setting.value)
+                .filter(|value| !value.is_empty())
+                .map(Secret::new),
+        );
+        let user_info = setting.value.rsplit_once('@');
+        let password = user_info.and_then(|(before, _)| before.rsplit_once(':'));
+        secrets.extend(password.map(|(_, password)| Secret::new(password)));
+    }
+    secrets
 }
 
 /// What was said of thinking. A budget that nobody set is the wire's own to choose.

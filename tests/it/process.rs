@@ -219,3 +219,39 @@ fn a_command_cannot_read_the_brain() {
         assert!(!result.contains("planted-1234567890"), "{result}");
     }
 }
+
+#[test]
+fn a_secret_that_a_command_finds_is_neither_shown_nor_sent_nor_kept() {
+    let place = Place::with_credential();
+    place.write("work/found", "key: s3cret-key pw: s3cret-pw\n");
+    let server = Server::start([
+        Reply::events(&Answer::new().bash("call_1", "cat found").whole()),
+        Reply::events(&Answer::new().say("done").whole()),
+    ]);
+    let ran = place
+        .exec(&server, ["--json", "--deltas", "--record", "rec", "go"])
+        .env("TOKEN_HTTP_API_KEY", "s3cret-key")
+        .env("HTTPS_PROXY", "http://me:s3cret-pw@127.0.0.1:1")
+        .run();
+    ran.check_code(0);
+    assert_eq!(
+        server.requests()[1].result("call_1"),
+        "exit 0\nkey: [secret] pw: [secret]\n"
+    );
+    let mut all = vec![ran.text().to_string(), ran.stderr.clone()];
+    all.extend(
+        place
+            .sessions()
+            .iter()
+            .map(|path| std::fs::read_to_string(path).expect("text")),
+    );
+    all.extend(
+        place
+            .names("work/rec")
+            .iter()
+            .map(|name| place.read(&format!("work/rec/{name}"))),
+    );
+    for text in all {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
