@@ -10,7 +10,6 @@ use crate::chat::delta::Limit;
 use crate::http::exchange;
 use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
-use crate::http::url::Scheme;
 use crate::http::url::Url;
 use crate::provider::Capabilities;
 use crate::provider::Decoder;
@@ -21,6 +20,7 @@ use crate::provider::models;
 use crate::provider::models::Aliases;
 use crate::provider::models::Model;
 use crate::provider::refusal;
+use crate::provider::transport;
 use crate::provider::wire::responses::decode;
 use crate::provider::wire::responses::encode::Encoder;
 
@@ -98,7 +98,7 @@ impl Codex {
         token: Option<&auth::Token>,
     ) -> Result<exchange::Request, Error> {
         if let Some(token) = token {
-            self.check_transport()?;
+            transport::check(&self.options.base_url, self.address_key())?;
             let bearer = format!("Bearer {}", token.access.expose());
             request = request.header("authorization", bearer);
             if let Some(account_id) = &token.account_id {
@@ -112,18 +112,6 @@ impl Codex {
         Ok(request
             .header("originator", identity.originator())
             .header("user-agent", identity.user_agent()))
-    }
-
-    /// A login in the clear would be anyone's on the way.
-    fn check_transport(&self) -> Result<(), Error> {
-        let url = &self.options.base_url;
-        if url.scheme == Scheme::Https || url.is_loopback() {
-            return Ok(());
-        }
-        let detail = format!(
-            "CODEX_BASE_URL is {url}: a login goes over plain http to this machine only; use https"
-        );
-        Err(Error::Settings { detail })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod effort;
 pub mod models;
 pub mod refusal;
 pub mod retry;
+pub mod transport;
 pub mod wire;
 
 use crate::auth;
