@@ -58,10 +58,11 @@ pub fn stated_wait(headers: &Headers) -> Option<Duration> {
 
 /// The wait that a message names: `Please try again in 1.898s`, `in 6m0s`, `in 20 seconds`.
 pub fn wait_in_words(message: &str) -> Option<Duration> {
-    const PHRASE: &str = "try again in ";
+    const PHRASES: &[&str] = &["try again in ", "retry in "];
     // Lower case in ASCII keeps every byte in its place.
     let message = message.to_ascii_lowercase();
-    let mut rest = &message[message.find(PHRASE)? + PHRASE.len()..];
+    let after = |phrase: &&str| Some(message.find(phrase)? + phrase.len());
+    let mut rest = &message[PHRASES.iter().find_map(after)?..];
     let mut seconds = None;
     while let Some((length, unit_s)) = amount(&mut rest) {
         seconds = Some(seconds.unwrap_or(0.0) + length * unit_s);
@@ -159,14 +160,15 @@ mod tests {
     #[test]
     fn words_state_a_wait() {
         let check = |text, expected: Option<u64>| {
-            let expected = expected.map(Duration::from_millis);
-            assert_eq!(wait_in_words(text), expected, "{text:?}");
+            let found = wait_in_words(text).map(|wait| wait.as_millis());
+            assert_eq!(found, expected.map(u128::from), "{text:?}");
         };
         check(
             "Rate limit reached. Please try again in 1.898s. Visit",
             Some(1_898),
         );
         check("Try again in 250ms.", Some(250));
+        check("Please retry in 20.04466179s.", Some(20_044));
         check("try again in 20 seconds", Some(20_000));
         check("Please try again in 6m0s.", Some(360_000));
         check("try again in 1h2m", Some(3_720_000));

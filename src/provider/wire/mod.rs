@@ -1,3 +1,4 @@
 //! The wires that members speak: pure codecs, without endpoint, credential or model names.
 
+pub mod generate;
 pub mod responses;

@@ -198,10 +198,11 @@ fn echoed<'a>(block: &'a Block, provider: &str) -> Option<&'a Opaque> {
 /// Made from the serialised messages, so that no field can be forgotten: a pass over the bytes,
 /// without keeping a second copy of a history that may hold many pictures.
 #[derive(Clone, Debug, Default)]
-struct Fingerprint(DefaultHasher);
+pub struct Fingerprint(DefaultHasher);
 
 impl Fingerprint {
-    fn of(history: &[Message]) -> Fingerprint {
+    /// Over a whole history.
+    pub fn of(history: &[Message]) -> Fingerprint {
         let mut fingerprint = Fingerprint::default();
         for message in history {
             fingerprint.add(message);
@@ -209,7 +210,8 @@ impl Fingerprint {
         fingerprint
     }
 
-    fn add(&mut self, message: &Message) {
+    /// Goes on with one more message.
+    pub fn add(&mut self, message: &Message) {
         let hashed = serde_json::to_writer(self, message);
         debug_assert!(hashed.is_ok(), "a hash takes all bytes");
     }

@@ -70,7 +70,7 @@ fn is_sound(kind: &str, fields: &Fields<'_>) -> bool {
 fn call(fields: &Fields<'_>, kind: CallKind, opaque: Option<Opaque>) -> ToolCall {
     let text = |name: &str| fields.string(name).unwrap_or_default();
     let arguments = match kind {
-        CallKind::Function => arguments(function_arguments(fields)),
+        CallKind::Function => function_arguments(fields, "arguments"),
         CallKind::Freeform => text("input"),
     };
     ToolCall {
@@ -82,15 +82,17 @@ fn call(fields: &Fields<'_>, kind: CallKind, opaque: Option<Opaque>) -> ToolCall
     }
 }
 
+/// The JSON text of a call's arguments, which stand in the field `name`.
+///
 /// Some servers send the object itself. A string that is not sound is not mended here, since a
 /// command must not run that differs from what was asked for: its text stays as it came, and
 /// whoever runs the call says what is wrong with it.
-fn function_arguments(fields: &Fields<'_>) -> String {
-    let Some(raw) = fields.raw("arguments") else {
-        return String::new();
+pub fn function_arguments(fields: &Fields<'_>, name: &str) -> String {
+    let Some(raw) = fields.raw(name) else {
+        return arguments(String::new());
     };
     let string: Result<String, _> = serde_json::from_str(raw.get());
-    string.unwrap_or_else(|_| raw.get().to_string())
+    arguments(string.unwrap_or_else(|_| raw.get().to_string()))
 }
 
 /// Arguments are an object; some servers send nothing where there are none.

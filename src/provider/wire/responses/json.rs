@@ -40,6 +40,11 @@ impl<'a> Fields<'a> {
         self.raw(name).is_some_and(|raw| raw.get().starts_with('['))
     }
 
+    /// Whether there are no fields but these.
+    pub fn has_only(&self, names: &[&str]) -> bool {
+        self.0.keys().all(|name| names.contains(&name.as_str()))
+    }
+
     /// The elements of the list in a field; none if there is no list.
     pub fn list(&self, name: &str) -> Vec<&'a RawValue> {
         let list = self.raw(name).map(RawValue::get);
@@ -112,6 +117,7 @@ mod tests {
         assert_eq!(fields.raw("b").map(RawValue::get), Some("1e999"));
         assert!(fields.has_list("c") && !fields.has_string("b"));
         assert!(fields.raw("d").is_none() && fields.raw("e").is_none());
+        assert!(fields.has_only(&["a", "b", "c", "d", "e"]) && !fields.has_only(&["a"]));
         for no_object in ["", "[]", "null", "5", r#"{"a":"#] {
             assert!(Fields::read(no_object).is_none(), "{no_object}");
         }
