@@ -7,6 +7,7 @@
 
 pub mod codex;
 pub mod effort;
+pub mod gemini;
 pub mod models;
 pub mod refusal;
 pub mod retry;
@@ -222,4 +223,4 @@ pub struct Capabilities {
 }
 
 /// One row for each member that is built in.
-pub const CAPABILITIES: &[Capabilities] = &[codex::CAPABILITIES];
+pub const CAPABILITIES: &[Capabilities] = &[codex::CAPABILITIES, gemini::CAPABILITIES];
