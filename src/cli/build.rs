@@ -394,6 +394,7 @@ fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
         base_url: url(settings, "CODEX_BASE_URL")?,
         identity: identity(settings)?,
         aliases: aliases(settings)?,
+        lite: codex::Lite::of_setting(settings.text("CODEX_LITE")),
     })
 }
 

@@ -255,6 +255,13 @@ pub static KEYS: &[Key] = &[
         "the service; /responses is appended",
     ),
     key(
+        "CODEX_LITE",
+        Kind::Choice(&["auto", "0", "1"]),
+        "auto",
+        Harmless::Never,
+        "the request shape of newer models: as the model wants, never, always",
+    ),
+    key(
         "CODEX_ISSUER",
         Kind::Url,
         "https://auth.openai.com",

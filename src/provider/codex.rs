@@ -1,8 +1,7 @@
 //! codex: ChatGPT's own model service, over the Responses wire, with a ChatGPT login.
 //!
 //! Here are its endpoint, its headers, its models and what its answers say beside their status.
-//! The body is `wire/responses`, the login `auth`. Requests say that they come from sx; they have
-//! the classic shape, with tools and instructions as fields of their own.
+//! The body is `wire/responses`, the login `auth`. Requests say that they come from sx.
 
 use crate::auth;
 use crate::auth::identity::Identity;
@@ -47,17 +46,68 @@ const ALIASES: &[(&str, &str)] = &[
     ("haiku", "gpt-5.1-codex-mini"),
 ];
 
-/// Beginnings of model names and the tokens that fit into their windows. The first row that fits
-/// counts, so the longer of two beginnings stands first.
-const WINDOWS: &[(&str, u64)] = &[
-    ("gpt-5.3-codex-spark", 128_000),
-    ("gpt-5", 272_000),
-    ("gpt-6.1-terra", 500_000),
-    ("gpt-6", 272_000),
+/// What we know of a model.
+struct Row {
+    /// What its name begins with.
+    start: &'static str,
+    /// The tokens that fit into its window.
+    window: u64,
+    /// Whether it takes the lite shape.
+    is_lite: bool,
+}
+
+const fn row(start: &'static str, window: u64, is_lite: bool) -> Row {
+    Row {
+        start,
+        window,
+        is_lite,
+    }
+}
+
+/// The first row that fits counts, so the longer of two beginnings stands first. The lite shape
+/// came with 5.6 and is that of every model since.
+const MODELS: &[Row] = &[
+    row("gpt-5.3-codex-spark", 128_000, false),
+    row("gpt-5.6", 272_000, true),
+    row("gpt-5.7", 272_000, true),
+    row("gpt-5.8", 272_000, true),
+    row("gpt-5.9", 272_000, true),
+    row("gpt-5", 272_000, false),
+    row("gpt-6.1-terra", 500_000, true),
+    row("gpt-6", 272_000, true),
+    row("gpt-daybreak-red", 372_000, true),
+    row("gpt-daybreak", 272_000, true),
+    row("codex-auto-review", 272_000, true),
 ];
 
 /// The token that keeps the requests of one turn on one machine of the service's.
 const TURN_STATE: &str = "x-codex-turn-state";
+
+/// Says that the body has the lite shape.
+const LITE: &str = "x-openai-internal-codex-responses-lite";
+
+/// `CODEX_LITE`: whether requests have the lite shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lite {
+    /// As the table of models says.
+    #[default]
+    Auto,
+    /// No model's.
+    Never,
+    /// Every model's.
+    Always,
+}
+
+impl Lite {
+    /// The word of the setting: `0`, `1`, and anything else is `auto`.
+    pub fn of_setting(word: &str) -> Lite {
+        match word {
+            "0" => Lite::Never,
+            "1" => Lite::Always,
+            _ => Lite::Auto,
+        }
+    }
+}
 
 /// What the member needs to know.
 #[derive(Clone, Debug)]
@@ -68,6 +118,8 @@ pub struct Options {
     pub identity: Identity,
     /// MODEL_ALIASES.
     pub aliases: Aliases,
+    /// CODEX_LITE.
+    pub lite: Lite,
 }
 
 /// The member.
@@ -88,6 +140,14 @@ impl Codex {
             encoder: Encoder::new(NAME),
             turn_state: None,
             limits: Vec::new(),
+        }
+    }
+
+    fn is_lite(&self, model: &str) -> bool {
+        match self.options.lite {
+            Lite::Auto => known(model).is_some_and(|row| row.is_lite),
+            Lite::Never => false,
+            Lite::Always => true,
         }
     }
 
@@ -125,9 +185,7 @@ impl Provider for Codex {
     }
 
     fn window(&self, model: &str) -> u64 {
-        let model = self.model(model);
-        let row = WINDOWS.iter().find(|(start, _)| model.starts_with(start));
-        row.map_or(0, |(_, tokens)| *tokens)
+        known(self.model(model)).map_or(0, |row| row.window)
     }
 
     fn encode(
@@ -136,7 +194,11 @@ impl Provider for Codex {
         token: Option<&auth::Token>,
     ) -> Result<exchange::Request, Error> {
         let model = self.model(request.model).to_string();
-        let body = self.encoder.encode(&model, request)?;
+        let is_lite = self.is_lite(&model);
+        let body = match is_lite {
+            true => self.encoder.encode_lite(&model, request)?,
+            false => self.encoder.encode(&model, request)?,
+        };
         let url = self.options.base_url.join("/responses");
         let mut sent = self.signed(exchange::Request::post(url, body), token)?;
         sent = sent
@@ -147,6 +209,9 @@ impl Provider for Codex {
             for name in ["session-id", "thread-id", "session_id"] {
                 sent = sent.header(name, request.session);
             }
+        }
+        if is_lite {
+            sent = sent.header(LITE, "true");
         }
         if let Some(turn_state) = &self.turn_state {
             sent = sent.header(TURN_STATE, turn_state);
@@ -209,6 +274,10 @@ impl Provider for Codex {
     fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {
         refusal::of_answer(status, headers, body)
     }
+}
+
+fn known(model: &str) -> Option<&'static Row> {
+    MODELS.iter().find(|row| model.starts_with(row.start))
 }
 
 /// One window of the account's allowance, if the answer says anything of it.

@@ -95,6 +95,28 @@ fn the_next_request_begins_with_the_bytes_of_the_one_before() {
 }
 
 #[test]
+fn a_newer_model_finds_prompt_and_tools_in_the_input() {
+    let place = Place::with_credential();
+    let called = Answer::new().bash("call_1", "echo one").whole();
+    let server = Server::start([Reply::events(&called), done()]);
+    let args = ["-m", "gpt-6-sol", "do it"];
+    place.exec(&server, args).run().check_code(0);
+    let requests = server.requests();
+    let request = &requests[0];
+    let field = "x-openai-internal-codex-responses-lite";
+    assert_eq!(request.header(field), "true");
+    let body = request.json();
+    assert!(body.get("tools").is_none() && body.get("instructions").is_none());
+    assert_eq!(body["parallel_tool_calls"], false);
+    let input = request.input();
+    assert_eq!(input[0]["type"], "additional_tools");
+    assert_eq!(input[0]["tools"][0]["name"], "functions");
+    assert_eq!(input[1]["role"], "developer");
+    let prefix = request.body.strip_suffix(b"]}").expect("input is last");
+    assert!(requests[1].body.starts_with(prefix));
+}
+
+#[test]
 fn what_the_service_said_comes_back_byte_for_byte() {
     let reasoning = concat!(
         r#"{"id":"rs_1", "type":"reasoning","summary":[],"#,

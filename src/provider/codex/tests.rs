@@ -10,6 +10,7 @@ fn codex(base_url: &str) -> Codex {
         base_url: Url::parse(base_url).unwrap(),
         identity: Identity::own(),
         aliases: Aliases::default(),
+        lite: Lite::Auto,
     })
 }
 
@@ -137,6 +138,34 @@ fn aliases_are_resolved_and_other_names_passed_through() {
         ("llama", 0),
     ] {
         assert_eq!(codex.window(model), window, "{model}");
+    }
+}
+
+#[test]
+fn newer_models_take_the_lite_shape_unless_the_setting_says_otherwise() {
+    #[track_caller]
+    fn check(setting: &str, model: &str, is_lite: bool) {
+        let mut codex = codex("https://h/");
+        codex.options.lite = Lite::of_setting(setting);
+        let sent = codex.encode(&Request { model, ..REQUEST }, None).unwrap();
+        let field = sent.headers.first(LITE);
+        assert_eq!(field, is_lite.then_some("true"), "{setting} {model}");
+        let body = String::from_utf8(sent.body).unwrap();
+        assert_eq!(body.contains(r#""context":"all_turns""#), is_lite, "{body}");
+        assert_eq!(body.contains(r#""instructions":"s""#), !is_lite, "{body}");
+    }
+    for (model, is_lite) in [
+        ("", false),
+        ("gpt-5.5", false),
+        ("gpt-5.3-codex-spark", false),
+        ("gpt-5.6-sol", true),
+        ("gpt-6-astra", true),
+        ("gpt-6.1-terra", true),
+        ("llama", false),
+    ] {
+        check("auto", model, is_lite);
+        check("0", model, false);
+        check("1", model, true);
     }
 }
 

@@ -3,6 +3,8 @@
 //! `input` stands last, and a history only grows. So the body of one request, without the `]}` at
 //! its end, is a prefix of the next one's, and what was encoded once is kept and not made again.
 //! Items of the service's own making are sent back as they came; the others are made from blocks.
+//! Newer models of the vendor's own take another shape, in which prompt and tools are the first
+//! items of the input; they too are the same from turn to turn.
 //!
 //! A service refuses a call without an output and an output without a call. A history may have
 //! both (a crash, an odd hand-made session), so they are mended here: a call that nobody answered
@@ -30,6 +32,17 @@ use std::borrow::Cow;
 /// What the model reads where a call has no answer; the words are the official client's.
 const ABORTED: &str = "aborted";
 
+/// Where prompt and tools stand, and what goes with that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shape {
+    /// In fields of their own.
+    #[default]
+    Classic,
+    /// In the input. Calls come one by one, all thoughts of the conversation are kept, and
+    /// pictures say nothing of their detail.
+    Lite,
+}
+
 /// Encodes the requests of one conversation, one after the other.
 #[derive(Debug)]
 pub struct Encoder {
@@ -49,14 +62,40 @@ impl Encoder {
 
     /// The body that asks `model` to go on. Fails only if a schema is not JSON.
     pub fn encode(&mut self, model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
-        let mut body = head(model, request)?;
-        self.sent.catch_up(request.history, self.provider);
+        self.encode_in(Shape::Classic, model, request)
+    }
+
+    /// The same for a model that takes the lite shape.
+    pub fn encode_lite(&mut self, model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
+        self.encode_in(Shape::Lite, model, request)
+    }
+
+    fn encode_in(
+        &mut self,
+        shape: Shape,
+        model: &str,
+        request: &Request<'_>,
+    ) -> Result<Vec<u8>, Error> {
+        let tools = request.tools.iter().map(Tool::of);
+        let tools: Vec<Tool<'_>> = tools.collect::<Result<_, _>>()?;
+        let (mut body, lead) = match shape {
+            Shape::Classic => (head(shape, model, request, tools)?, Vec::new()),
+            Shape::Lite => (
+                head(shape, model, request, Vec::new())?,
+                lead(request, tools),
+            ),
+        };
+        self.sent.catch_up(shape, request.history, self.provider);
         let missing = self.sent.missing_outputs();
-        body.reserve(self.sent.items.len() + missing.len() + 16);
+        body.reserve(lead.len() + self.sent.items.len() + missing.len() + 16);
         // The head's closing brace moves behind the input.
         let brace = body.pop();
         debug_assert_eq!(brace, Some(b'}'));
         body.extend_from_slice(br#","input":["#);
+        body.extend_from_slice(&lead);
+        if !lead.is_empty() && !self.sent.items.is_empty() {
+            body.push(b',');
+        }
         body.extend_from_slice(&self.sent.items);
         body.extend_from_slice(&missing);
         body.extend_from_slice(b"]}");
@@ -67,6 +106,8 @@ impl Encoder {
 /// The messages that were encoded, and their bytes.
 #[derive(Debug, Default)]
 struct Sent {
+    /// How the items are written.
+    shape: Shape,
     /// Items, separated by commas.
     items: Vec<u8>,
     /// How many messages `items` are made of.
@@ -79,10 +120,14 @@ struct Sent {
 
 impl Sent {
     /// Encodes what `history` has more than last time; all of it if it is another history.
-    fn catch_up(&mut self, history: &[Message], provider: &str) {
+    fn catch_up(&mut self, shape: Shape, history: &[Message], provider: &str) {
         let known = history.get(..self.messages);
-        if known.map(Fingerprint::of) != Some(self.fingerprint.clone()) {
-            *self = Sent::default();
+        let is_same = known.map(Fingerprint::of).as_ref() == Some(&self.fingerprint);
+        if !is_same || shape != self.shape {
+            *self = Sent {
+                shape,
+                ..Sent::default()
+            };
         }
         for message in &history[self.messages..] {
             self.push(message, provider);
@@ -99,7 +144,7 @@ impl Sent {
         }
         match message {
             Message::User(parts) => {
-                let content = parts.iter().map(Content::of).collect();
+                let content = contents(parts, self.shape);
                 self.push_item(&Item::message("user", content));
             }
             // A user message too, as the official client has it: project rules come from the
@@ -145,7 +190,11 @@ impl Sent {
         let call = self.open.iter().position(|(id, _)| *id == result.call_id);
         if let Some(position) = call {
             let (id, kind) = self.open.remove(position);
-            self.push_item(&Item::output(&id, kind, Output::of(&result.parts)));
+            self.push_item(&Item::output(
+                &id,
+                kind,
+                Output::of(&result.parts, self.shape),
+            ));
         }
     }
 
@@ -203,9 +252,12 @@ fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
 }
 
 /// Everything of the body but the input.
-fn head(model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
-    let tools = request.tools.iter().map(Tool::of);
-    let tools: Vec<Tool<'_>> = tools.collect::<Result<_, _>>()?;
+fn head(
+    shape: Shape,
+    model: &str,
+    request: &Request<'_>,
+    tools: Vec<Tool<'_>>,
+) -> Result<Vec<u8>, Error> {
     let schema = request
         .schema
         .map(|schema| raw(schema, "the output schema"));
@@ -218,16 +270,18 @@ fn head(model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
         },
     });
     // Without tools the service does not want to hear how they are to be called.
-    let has_tools = !tools.is_empty();
+    let has_tools = !request.tools.is_empty();
+    let is_lite = shape == Shape::Lite;
     let head = Head {
         model,
-        instructions: request.system,
+        instructions: (!is_lite).then_some(request.system),
         tools,
         tool_choice: has_tools.then_some("auto"),
-        parallel_tool_calls: has_tools.then_some(true),
+        parallel_tool_calls: has_tools.then_some(!is_lite),
         reasoning: Reasoning {
             effort: request.thinking.as_effort().map(effort_word),
             summary: (!request.thinking.is_off).then_some("auto"),
+            context: is_lite.then_some("all_turns"),
         },
         store: false,
         stream: true,
@@ -238,6 +292,28 @@ fn head(model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     append(&mut bytes, &head);
     Ok(bytes)
+}
+
+/// What the input begins with in the lite shape: the tools, then the prompt.
+fn lead(request: &Request<'_>, tools: Vec<Tool<'_>>) -> Vec<u8> {
+    let mut items = Vec::new();
+    if !tools.is_empty() {
+        let functions = Namespace {
+            kind: "namespace",
+            name: item::NAMESPACE,
+            description: "",
+            tools,
+        };
+        append(&mut items, &Item::additional_tools(functions));
+    }
+    if !request.system.is_empty() {
+        separate(&mut items);
+        let content = vec![Content::InputText {
+            text: request.system,
+        }];
+        append(&mut items, &Item::message("developer", content));
+    }
+    items
 }
 
 /// The wire's own words; only the lowest has another name.
@@ -258,7 +334,8 @@ fn raw<'a>(json: &'a str, what: &str) -> Result<&'a RawValue, Error> {
 #[derive(Serialize)]
 struct Head<'a> {
     model: &'a str,
-    instructions: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -282,11 +359,13 @@ struct Reasoning {
     effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'static str>,
 }
 
 impl Reasoning {
     fn is_default(&self) -> bool {
-        self.effort.is_none() && self.summary.is_none()
+        self.effort.is_none() && self.summary.is_none() && self.context.is_none()
     }
 }
 
@@ -318,6 +397,16 @@ enum Tool<'a> {
         description: &'a str,
         format: Grammar<'a>,
     },
+}
+
+/// Tools under one name.
+#[derive(Serialize)]
+struct Namespace<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    name: &'a str,
+    description: &'a str,
+    tools: Vec<Tool<'a>>,
 }
 
 #[derive(Serialize)]
@@ -356,6 +445,10 @@ impl<'a> Tool<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Item<'a> {
+    AdditionalTools {
+        role: &'a str,
+        tools: [Namespace<'a>; 1],
+    },
     Message {
         role: &'a str,
         content: Vec<Content<'a>>,
@@ -381,6 +474,13 @@ enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    fn additional_tools(tools: Namespace<'a>) -> Item<'a> {
+        Item::AdditionalTools {
+            role: "developer",
+            tools: [tools],
+        }
+    }
+
     fn message(role: &'a str, content: Vec<Content<'a>>) -> Item<'a> {
         Item::Message { role, content }
     }
@@ -418,7 +518,7 @@ enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    fn of(parts: &'a [Part]) -> Output<'a> {
+    fn of(parts: &'a [Part], shape: Shape) -> Output<'a> {
         let texts = parts.iter().map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
             Part::Image(_) => None,
@@ -426,7 +526,7 @@ impl<'a> Output<'a> {
         match texts.collect::<Option<Vec<&str>>>() {
             Some(texts) if texts.len() == 1 => Output::Text(Cow::Borrowed(texts[0])),
             Some(texts) => Output::Text(Cow::Owned(texts.join("\n"))),
-            None => Output::Parts(parts.iter().map(Content::of).collect()),
+            None => Output::Parts(contents(parts, shape)),
         }
     }
 }
@@ -434,22 +534,29 @@ impl<'a> Output<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Content<'a> {
-    InputText { text: &'a str },
-    OutputText { text: &'a str },
-    InputImage { image_url: String, detail: &'a str },
+    InputText {
+        text: &'a str,
+    },
+    OutputText {
+        text: &'a str,
+    },
+    InputImage {
+        image_url: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a str>,
+    },
 }
 
-impl<'a> Content<'a> {
-    fn of(part: &'a Part) -> Content<'a> {
-        match part {
-            Part::Text(text) => Content::InputText { text },
-            Part::Image(Image { media_type, base64 }) => Content::InputImage {
-                image_url: format!("data:{media_type};base64,{base64}"),
-                // Screenshots are read for their text; every model takes this one.
-                detail: "high",
-            },
-        }
-    }
+fn contents(parts: &[Part], shape: Shape) -> Vec<Content<'_>> {
+    let contents = parts.iter().map(|part| match part {
+        Part::Text(text) => Content::InputText { text },
+        Part::Image(Image { media_type, base64 }) => Content::InputImage {
+            image_url: format!("data:{media_type};base64,{base64}"),
+            // Screenshots are read for their text; every model of this shape takes this one.
+            detail: (shape == Shape::Classic).then_some("high"),
+        },
+    });
+    contents.collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::chat::ToolCall;
 use crate::provider::wire::responses::json::Fields;
 
 /// The namespace in which services of today wrap plain functions; calls may carry it or not.
-const NAMESPACE: &str = "functions";
+pub const NAMESPACE: &str = "functions";
 
 /// An output item that was read.
 #[derive(Clone, Debug, PartialEq)]

@@ -96,6 +96,50 @@ fn the_body_is_this_and_nothing_else() {
 }
 
 #[test]
+fn the_lite_shape_has_prompt_and_tools_in_the_input() {
+    let expected = concat!(
+        r#"{"model":"m","tool_choice":"auto","parallel_tool_calls":false,"#,
+        r#""reasoning":{"summary":"auto","context":"all_turns"},"#,
+        r#""store":false,"stream":true,"include":["reasoning.encrypted_content"],"#,
+        r#""prompt_cache_key":"s","input":["#,
+        r#"{"type":"additional_tools","role":"developer","tools":["#,
+        r#"{"type":"namespace","name":"functions","description":"","tools":["#,
+        r#"{"type":"function","name":"bash","description":"runs","strict":false,"#,
+        r#""parameters":{"type":"object"}},"#,
+        r#"{"type":"custom","name":"apply_patch","description":"patches","#,
+        r#""format":{"type":"grammar","syntax":"lark","definition":"start: \"x\""}}]}]},"#,
+        r#"{"type":"message","role":"developer","#,
+        r#""content":[{"type":"input_text","text":"be good"}]},"#,
+        r#"{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"},"#,
+        r#"{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]}]}"#,
+    );
+    let image = Image {
+        media_type: "image/png".into(),
+        base64: "AAAA".into(),
+    };
+    let history = [Message::User(vec![
+        Part::Text("hi".into()),
+        Part::Image(image),
+    ])];
+    let mut encoder = Encoder::new("p");
+    let body = encoder.encode_lite("m", &request(&history)).unwrap();
+    assert_eq!(String::from_utf8(body).unwrap(), expected);
+    // What was kept of the one shape is not taken for the other.
+    let classic = encoder.encode("m", &request(&history)).unwrap();
+    assert_eq!(String::from_utf8(classic).unwrap(), encode(&history));
+    let bare = Request {
+        tools: &[],
+        system: "",
+        session: "",
+        ..request(&[])
+    };
+    let body = encoder.encode_lite("m", &bare).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["input"], json!([]));
+    assert!(body.get("parallel_tool_calls").is_none());
+}
+
+#[test]
 fn what_is_not_wanted_is_not_sent() {
     let bare = Request {
         tools: &[],
@@ -356,17 +400,20 @@ fn a_body_without_its_end_is_a_prefix_of_the_next() {
         }]),
         Message::user("z"),
     ];
-    let mut encoder = Encoder::new("p");
-    let mut before: Option<Vec<u8>> = None;
-    // What is sent ends with a message of the person or with results.
-    for length in [2, 4, 6] {
-        let body = encoder.encode("m", &request(&history[..length])).unwrap();
-        let anew = Encoder::new("p").encode("m", &request(&history[..length]));
-        assert_eq!(body, anew.unwrap(), "resuming gives the same bytes");
-        if let Some(before) = before {
-            assert!(body.starts_with(&before[..before.len() - 2]));
+    for encode in [Encoder::encode, Encoder::encode_lite] {
+        let mut encoder = Encoder::new("p");
+        let mut before: Option<Vec<u8>> = None;
+        // What is sent ends with a message of the person or with results.
+        for length in [2, 4, 6] {
+            let asked = request(&history[..length]);
+            let body = encode(&mut encoder, "m", &asked).unwrap();
+            let anew = encode(&mut Encoder::new("p"), "m", &asked);
+            assert_eq!(body, anew.unwrap(), "resuming gives the same bytes");
+            if let Some(before) = before {
+                assert!(body.starts_with(&before[..before.len() - 2]));
+            }
+            before = Some(body);
         }
-        before = Some(body);
     }
 }
 
