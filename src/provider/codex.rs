@@ -1,7 +1,10 @@
 //! codex: ChatGPT's own model service, over the Responses wire, with a ChatGPT login.
 //!
 //! Here are its endpoint, its headers, its models and what its answers say beside their status.
-//! The body is `wire/responses`, the login `auth`. Requests say that they come from sx.
+//! The body is `wire/responses`, the login `auth`; `workspace` asks how an account's requests are
+//! to be routed. Requests say that they come from sx.
+
+pub mod workspace;
 
 use crate::auth;
 use crate::auth::identity::Identity;
@@ -15,6 +18,7 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
+use crate::provider::codex::workspace::Routing;
 use crate::provider::models;
 use crate::provider::models::Aliases;
 use crate::provider::models::Model;
@@ -130,6 +134,8 @@ pub struct Codex {
     /// What the service sent with the first answer of this turn, to be echoed until its end.
     turn_state: Option<String>,
     limits: Vec<Limit>,
+    /// How the account's requests are to be routed, once the service said so.
+    routing: Option<Routing>,
 }
 
 impl Codex {
@@ -140,6 +146,7 @@ impl Codex {
             encoder: Encoder::new(NAME),
             turn_state: None,
             limits: Vec::new(),
+            routing: None,
         }
     }
 
@@ -166,6 +173,9 @@ impl Codex {
             }
             if token.is_fedramp {
                 request = request.header("x-openai-fedramp", "true");
+            }
+            if let Some(region) = self.routing.as_ref().and_then(|it| it.region_for(token)) {
+                request = request.header(workspace::ROUTING, region);
             }
         }
         let identity = &self.options.identity;
@@ -258,6 +268,30 @@ impl Provider for Codex {
 
     fn begin_turn(&mut self) {
         self.turn_state = None;
+    }
+
+    fn check_request(
+        &self,
+        token: Option<&auth::Token>,
+    ) -> Option<Result<exchange::Request, Error>> {
+        // A key has no workspace.
+        let token = token.filter(|token| token.account_id.is_some())?;
+        let url = workspace::url(&self.options.base_url);
+        let request = exchange::Request::get(url).header("accept", "application/json");
+        Some(self.signed(request, Some(token)))
+    }
+
+    fn checked(
+        &mut self,
+        token: Option<&auth::Token>,
+        status: u16,
+        body: &[u8],
+    ) -> Result<(), String> {
+        let account = token.and_then(|token| token.account_id.as_deref());
+        let routing = workspace::read(account.unwrap_or_default(), status, body)?;
+        let elsewhere = routing.elsewhere(&self.options.base_url);
+        self.routing = Some(routing);
+        elsewhere.map_or(Ok(()), Err)
     }
 
     fn models_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {

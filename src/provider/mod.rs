@@ -92,6 +92,26 @@ pub trait Provider {
     /// A new message of the person begins: what held for one turn only is forgotten.
     fn begin_turn(&mut self);
 
+    /// A question to be asked once, before the first request, where the service has one; what it
+    /// answers goes to `checked`.
+    fn check_request(
+        &self,
+        _token: Option<&auth::Token>,
+    ) -> Option<Result<http::exchange::Request, Error>> {
+        None
+    }
+
+    /// Takes the answer to that question. An error says why the answer is of no use: it is worth
+    /// a word to the person, and ends nothing.
+    fn checked(
+        &mut self,
+        _token: Option<&auth::Token>,
+        _status: u16,
+        _body: &[u8],
+    ) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The request for the list of the models that there are.
     fn models_request(&self, token: Option<&auth::Token>)
     -> Result<http::exchange::Request, Error>;

@@ -170,6 +170,33 @@ fn newer_models_take_the_lite_shape_unless_the_setting_says_otherwise() {
 }
 
 #[test]
+fn the_workspace_is_asked_for_a_login_and_its_region_named_from_then_on() {
+    let mut codex = codex("https://h/backend-api/codex");
+    let token = token();
+    let asked = codex.check_request(Some(&token)).unwrap().unwrap();
+    assert_eq!(asked.method, "GET");
+    assert_eq!(asked.url.target, "/backend-api/wham/accounts/check");
+    assert_eq!(asked.headers.first("chatgpt-account-id"), Some("acc"));
+    assert_eq!(asked.headers.first("authorization"), Some("Bearer bearer"));
+    let key = auth::Token {
+        account_id: None,
+        ..token.clone()
+    };
+    assert!(codex.check_request(Some(&key)).is_none());
+    assert!(codex.check_request(None).is_none());
+    let region = |codex: &mut Codex, token: &auth::Token| {
+        let sent = codex.encode(&REQUEST, Some(token)).unwrap();
+        sent.headers.first(workspace::ROUTING).map(str::to_string)
+    };
+    assert!(codex.checked(Some(&token), 404, b"").is_err());
+    assert_eq!(region(&mut codex, &token), None);
+    let body = br#"{"accounts":[{"id":"acc","account_routing_override":"us"}]}"#;
+    assert_eq!(codex.checked(Some(&token), 200, body), Ok(()));
+    assert_eq!(region(&mut codex, &token).as_deref(), Some("us"));
+    assert_eq!(region(&mut codex, &key), None, "another account's");
+}
+
+#[test]
 fn the_turn_state_is_echoed_within_its_turn_and_never_after() {
     let mut codex = codex("https://h/");
     let state = |codex: &mut Codex| {
