@@ -151,12 +151,11 @@ fn models_are_those_that_can_answer() {
 
 /// Decodes a stream; its blocks.
 fn answer(gemini: &Gemini, stream: &str) -> Message {
-    let mut events = Vec::new();
-    Parser::new().feed(stream.as_bytes(), &mut events).unwrap();
+    let (mut parser, mut stream) = (Parser::new(), stream.as_bytes());
     let mut decoder = gemini.decoder();
     let mut deltas = Vec::new();
-    for event in &events {
-        decoder.feed(event, &mut deltas).unwrap();
+    while let Some(event) = parser.feed(&mut stream).unwrap() {
+        decoder.feed(&event, &mut deltas).unwrap();
     }
     decoder.finish(&mut deltas).unwrap();
     let blocks = deltas.into_iter().filter_map(|delta| match delta {

@@ -72,7 +72,7 @@ struct Run {
 }
 
 impl provider::Decoder for Decoder {
-    fn feed(&mut self, event: &Event, out: &mut Vec<Delta>) -> Result<(), Error> {
+    fn feed(&mut self, event: &Event<'_>, out: &mut Vec<Delta>) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(event.data.len());
         if self.bytes > ANSWER_BYTES_MAX {
             return Err(refused("the answer is over 256 MiB".into()));
@@ -85,8 +85,8 @@ impl provider::Decoder for Decoder {
             self.end(out);
             return Ok(());
         }
-        match Fields::read(&event.data) {
-            Some(chunk) => self.take_chunk(&chunk, &event.data, out),
+        match Fields::read(event.data) {
+            Some(chunk) => self.take_chunk(&chunk, event.data, out),
             None => Ok(()),
         }
     }

@@ -17,11 +17,9 @@ fn decode_pieces(pieces: &[&[u8]]) -> Result<Vec<Delta>, Error> {
     let mut parser = Parser::new();
     let mut decoder = Decoder::new("gemini", 3);
     let mut out = Vec::new();
-    for piece in pieces {
-        let mut events = Vec::new();
-        parser.feed(piece, &mut events).unwrap();
-        for event in &events {
-            decoder.feed(event, &mut out)?;
+    for mut piece in pieces.iter().copied() {
+        while let Some(event) = parser.feed(&mut piece).unwrap() {
+            decoder.feed(&event, &mut out)?;
         }
     }
     decoder.finish(&mut out)?;
@@ -238,8 +236,8 @@ fn an_answer_is_over_as_soon_as_it_says_so() {
         for data in chunks {
             let event = Event {
                 name: None,
-                data: data.clone(),
-                id: "".into(),
+                data,
+                id: "",
                 retry_ms: None,
             };
             decoder.feed(&event, &mut Vec::new()).unwrap();
@@ -376,10 +374,11 @@ fn what_is_not_understood_is_skipped() {
 fn an_answer_without_end_is_refused() {
     let mut decoder = Decoder::new("gemini", 0);
     let mut out = Vec::new();
+    let data = chunk(r#"{"functionCall":{"name":"f"}}"#, "");
     let event = Event {
         name: None,
-        data: chunk(r#"{"functionCall":{"name":"f"}}"#, ""),
-        id: "".into(),
+        data: &data,
+        id: "",
         retry_ms: None,
     };
     let refused = (0..2_000).find_map(|_| decoder.feed(&event, &mut out).err());
