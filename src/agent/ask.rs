@@ -12,7 +12,9 @@ use crate::agent::turn::Shown;
 use crate::agent::turn::Turn;
 use crate::auth;
 use crate::auth::Why;
+use crate::base::clock;
 use crate::base::clock::Deadline;
+use crate::base::clock::Spoken;
 use crate::base::random;
 use crate::base::secret;
 use crate::base::secret::Secret;
@@ -82,7 +84,7 @@ impl Agent {
                 continue;
             }
             let Some(wait) = retries.wait_after(&failure, self) else {
-                return Err(failure);
+                return Err(beyond_patience(failure, self.options.retry_total));
             };
             self.discard()?;
             let reason = failure.to_string();
@@ -168,6 +170,10 @@ impl Agent {
         let read = self.read(&mut transfer, &mut answer);
         self.keep_recording(&mut transfer);
         if let Err(failure) = read {
+            if transfer.is_done() {
+                // A refusal that was read whole leaves a connection that serves the next try.
+                self.desk.client.finish(transfer);
+            }
             self.abandon(answer, &failure);
             return Err(match (failure, &token) {
                 (Failure::Provider(error), Some(token)) => {
@@ -225,6 +231,9 @@ impl Agent {
             let finished = answer.decoder.finish(&mut answer.deltas);
             finished.map_err(Failure::Provider)?;
             return self.take_deltas(answer);
+        }
+        if let Some(error) = transfer.refused_by_proxy() {
+            return Err(Failure::Net(error));
         }
         let (status, headers) = match transfer.head() {
             Some(head) => (head.status, head.headers.clone()),
@@ -404,6 +413,21 @@ impl Retries {
         let wait = retry::wait(self.failed, after, random::fraction());
         self.waited = self.waited.saturating_add(wait);
         (self.waited <= agent.options.retry_total).then_some(wait)
+    }
+}
+
+/// A service that wants us back after a time that is longer than all we may wait has nothing more
+/// to give until then: that is an allowance, with the moment at which there is one again.
+fn beyond_patience(failure: Failure, retry_total: Duration) -> Failure {
+    match failure {
+        Failure::Provider(provider::Error::Retry {
+            after: Some(after),
+            detail,
+        }) if after > retry_total => Failure::Provider(provider::Error::Quota {
+            resets_at: Some(clock::unix_seconds().saturating_add(after.as_secs())),
+            detail: format!("{detail} (it asks for a wait of {})", Spoken(after)),
+        }),
+        failure => failure,
     }
 }
 

@@ -6,6 +6,8 @@
 
 use crate::agent::failure::Failure;
 use crate::auth;
+use crate::auth::FETCH_BYTES_MAX;
+use crate::auth::FETCH_TIME_MAX;
 use crate::auth::Unreachable;
 use crate::base::clock::Deadline;
 use crate::hands;
@@ -23,13 +25,6 @@ use crate::sys::signals::Signal;
 use crate::sys::signals::Signals;
 use crate::term::lines::Lines;
 use std::path::Path;
-use std::time::Duration;
-
-/// Who renews credentials answers in a second or two, or is down.
-const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
-
-/// Its answers are three tokens long.
-const FETCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// The trays and the descriptors behind them.
 pub struct Desk {
@@ -215,7 +210,7 @@ impl auth::Fetch for Desk {
             why: error.to_string(),
             may_have_arrived: error.may_have_arrived(),
         };
-        let whole = Deadline::after(FETCH_TIME_MAX, "FETCH_TIME_MAX");
+        let whole = Deadline::after(FETCH_TIME_MAX, "the time for renewing a login");
         let started = match socket {
             Some(socket) => self.client.start_on_socket(request, socket),
             None => self.client.start(request),
@@ -224,10 +219,17 @@ impl auth::Fetch for Desk {
         let mut body = Vec::new();
         while transfer.step(&mut body).map_err(lost)? != Progress::Done {
             if body.len() > FETCH_BYTES_MAX || whole.is_over() {
-                return Err(Unreachable {
-                    why: "the answer is too long or too slow".to_string(),
-                    may_have_arrived: true,
-                });
+                let host = transfer.host().to_string();
+                return Err(lost(match whole.is_over() {
+                    true => net::Error::Timeout {
+                        host,
+                        limit: whole.limit(),
+                    },
+                    false => net::Error::TooLong {
+                        host,
+                        bytes_max: FETCH_BYTES_MAX,
+                    },
+                }));
             }
             let deadline = transfer.deadline().sooner(whole);
             let waited = self.wait(Some(&transfer), deadline);

@@ -51,6 +51,9 @@ impl Failure {
                 "the service asks for a wait of {}; RETRY_MAX and RETRY_TOTAL limit ours",
                 Spoken(*after)
             )),
+            Failure::Provider(provider::Error::Retry { after: None, .. }) => Some(
+                "RETRY_MAX and RETRY_TOTAL limit how often and how long it is tried".to_string(),
+            ),
             Failure::Provider(provider::Error::Overflow { .. }) => {
                 Some("begin a new session, or send less".to_string())
             }

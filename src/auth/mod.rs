@@ -32,6 +32,7 @@ use crate::proc::capture::Capture;
 use crate::proc::capture::Captured;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 pub use error::Error;
 pub use error::Fault;
@@ -63,6 +64,12 @@ pub enum Why {
     /// The service did not accept the one we have.
     Unauthorized,
 }
+
+/// Who renews credentials answers in a second or two, or is down.
+pub const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Its answers are three tokens long.
+pub const FETCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// Where a service's credential comes from.
 pub trait Source {

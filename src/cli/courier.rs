@@ -3,6 +3,8 @@
 //! The agent's loop has a way of its own, which hears the hands and the person meanwhile.
 
 use crate::auth;
+use crate::auth::FETCH_BYTES_MAX;
+use crate::auth::FETCH_TIME_MAX;
 use crate::auth::Unreachable;
 use crate::base::clock::Deadline;
 use crate::http::exchange::Request;
@@ -15,13 +17,6 @@ use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use crate::sys::signals::Signals;
 use std::path::Path;
-use std::time::Duration;
-
-/// Who renews credentials answers in a second or two, or is down.
-const TIME_MAX: Duration = Duration::from_secs(60);
-
-/// Its answers are three tokens long.
-const BYTES_MAX: usize = 1024 * 1024;
 
 /// Carries requests of `auth`.
 pub struct Courier {
@@ -40,8 +35,8 @@ impl auth::Fetch for Courier {
         socket: Option<&Path>,
     ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
         let bounds = Bounds {
-            whole: Deadline::after(TIME_MAX, "the time for renewing a login"),
-            bytes_max: BYTES_MAX,
+            whole: Deadline::after(FETCH_TIME_MAX, "the time for renewing a login"),
+            bytes_max: FETCH_BYTES_MAX,
             redirects_max: 0,
             socket,
         };

@@ -18,10 +18,6 @@ use crate::net::trace::Trace;
 use crate::term::writer;
 use serde::Serialize;
 use std::io::Write;
-use std::time::Duration;
-
-/// For one host. The limits of the network are shorter, unless settings say otherwise.
-const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What came of one look.
 #[derive(Debug, PartialEq, Serialize)]
@@ -50,8 +46,8 @@ pub fn run(ground: &Ground, options: &Doctor) -> Result<Exit, Fault> {
     let mut client = net::Client::new(build::network(&ground.settings)?);
     let mut exit = Exit::Done;
     for (key, url) in build::hosts(&ground.settings)? {
-        let whole = Deadline::after(WAIT_MAX, "the time for one host");
-        let reached = drive::connect(&mut client, &url, &signals, whole);
+        // Name, connection and handshake have limits of their own.
+        let reached = drive::connect(&mut client, &url, &signals, Deadline::never());
         if let Err(net::Error::Interrupted { signal }) = reached {
             return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)));
         }
@@ -96,9 +92,8 @@ fn host(key: &str, url: &Url, reached: Result<Trace, net::Error>) -> Finding {
             finding(State::Ok, format!("{detail} ({key})"), None)
         }
         Err(error) => {
-            let address = format!("the address comes from {key}");
-            let fix = error.hint().unwrap_or(address);
-            finding(State::Fail, error.to_string(), Some(fix))
+            let address = Some(format!("the address comes from {key}"));
+            finding(State::Fail, error.to_string(), error.hint().or(address))
         }
     }
 }

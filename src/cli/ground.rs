@@ -13,6 +13,7 @@ use crate::config::Places;
 use crate::config::Settings;
 use crate::config::Sources;
 use crate::config::error::Warning;
+use crate::config::table::KEYS;
 use crate::proc::SelfPath;
 use crate::proc::inherited;
 use crate::term;
@@ -56,6 +57,7 @@ impl Ground {
     pub fn survey(program: &OsStr, common: &Common) -> Result<Ground, Fault> {
         let self_path = own_path(program)?;
         let cwd = working_directory(common)?;
+        check_variables()?;
         let places = config::places(&variable);
         let (settings, warnings) = config::load(&Sources {
             global_dir: self_path.folder(),
@@ -110,6 +112,20 @@ pub fn own_path(program: &OsStr) -> Result<SelfPath, Fault> {
 /// An environment variable; one that is not UTF-8 counts as unset.
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
+}
+
+/// A setting that cannot be read must not count as unset: it may be a proxy, or a wall.
+fn check_variables() -> Result<(), Fault> {
+    let lower = KEYS.iter().filter(|key| key.name.ends_with("_PROXY"));
+    let lower = lower.map(|key| key.name.to_ascii_lowercase());
+    let names = KEYS.iter().map(|key| key.name.to_string()).chain(lower);
+    for name in names {
+        if let Err(env::VarError::NotUnicode(_)) = env::var(&name) {
+            let what = format!("the environment: {name} is not UTF-8");
+            return Err(Fault::new(Exit::Settings, what));
+        }
+    }
+    Ok(())
 }
 
 /// The environment's value for a setting. The names of proxies are as often written in lower case,

@@ -144,9 +144,8 @@ fn page(
     if !page.is_empty() && !body.is_empty() {
         page.push(b'\n');
     }
-    page.extend_from_slice(&body);
-    out.write_all(&page)
-        .map_err(|error| Fault::output(&error))?;
+    let written = out.write_all(&page).and_then(|()| out.write_all(&body));
+    written.map_err(|error| Fault::output(&error))?;
     ending(answer.error)
 }
 

@@ -105,6 +105,13 @@ fn candidates(sources: &Sources<'_>) -> Vec<(PathBuf, Tier)> {
     files
 }
 
+/// The key of a line that is none, if to leave it out would open what it was meant to shut.
+fn meant_to_guard(text: &str) -> Option<&'static Key> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = text.split(|c| !is_word(c)).next().unwrap_or_default();
+    keys::find(name).filter(|key| key.name.ends_with("_PROXY") || key.name == "OFFLINE")
+}
+
 /// Whether only root or this user can have written the file beside the binary, and it did not
 /// come with the project.
 fn is_ours(path: &Path, project_root: Option<&Path>) -> bool {
@@ -176,6 +183,12 @@ impl Cascade {
             let (name, value) = match line.content {
                 Content::Pair { key, value } => (key, value),
                 Content::Bad(text) => {
+                    if let Some(key) = meant_to_guard(&text)
+                        && is_trusted
+                    {
+                        let line = number;
+                        return Err(Error::BadLine { path, line, key });
+                    }
                     self.warn(Warning::BadLine {
                         path,
                         line: number,

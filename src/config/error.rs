@@ -18,6 +18,15 @@ const SHOWN_CHARS_MAX: usize = 80;
 /// Why there are no settings.
 #[derive(Debug)]
 pub enum Error {
+    /// A line of a file means a setting that must not be left out, and is not `KEY=VALUE` in UTF-8.
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: u32,
+        /// The setting that is meant.
+        key: &'static Key,
+    },
     /// A value that its key cannot have.
     WrongValue {
         /// Who set it.
@@ -98,6 +107,10 @@ pub enum Warning {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::BadLine { path, line, key } => {
+                let (at, name) = (At(path, *line), key.name);
+                write!(f, "{at}: the line of {name} is not {name}=VALUE in UTF-8")
+            }
             Error::WrongValue { origin, key, value } => {
                 let value = if key.secret { "…" } else { value };
                 let allowed = key.kind.allowed();

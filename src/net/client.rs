@@ -302,7 +302,7 @@ impl Client {
     }
 
     fn settings(&mut self, url: &Url) -> Result<transfer::Settings, Error> {
-        let route = Route::to(url, &self.reach.proxies)?;
+        let route = Route::to(url, &self.reach.proxies, self.reach.scope)?;
         let tls = match route.needs_tls() {
             true => Some(self.tls_settings(&url.host)?),
             false => None,

@@ -1,8 +1,7 @@
 //! Connects to several addresses at once, the first that answers wins (RFC 8305 §5).
 //!
 //! Sockets are non-blocking while they connect and blocking again once they won. An address that
-//! fails starts the next at once; one that is silent holds the next
-//! up for `STAGGER`.
+//! fails starts the next at once; one that is silent holds the next up for `STAGGER`.
 
 use crate::base::clock;
 use crate::base::clock::Deadline;
@@ -39,6 +38,10 @@ const KEEPALIVE_PROBES: u32 = 3;
 
 /// Bytes that nobody acknowledges for this long end the connection.
 const UNACKNOWLEDGED_MS_MAX: u32 = 90_000;
+
+/// The same for the first bytes on a connection that lay idle: its other end may be long gone, and
+/// then another one is made.
+const SHORT_UNACKNOWLEDGED_MS_MAX: u32 = 10_000;
 
 /// Connects that are under way.
 pub struct Race {
@@ -236,6 +239,25 @@ fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
+/// How long bytes may lie unacknowledged before the connection ends.
+pub(super) fn set_unacknowledged_max(socket: &TcpStream, wait: Unacknowledged) {
+    let millis = match wait {
+        Unacknowledged::Usual => UNACKNOWLEDGED_MS_MAX,
+        Unacknowledged::Short => SHORT_UNACKNOWLEDGED_MS_MAX,
+    };
+    // Kernels and emulators without this option are served as well without it.
+    let _ = socket::setsockopt(socket, sockopt::TcpUserTimeout, &millis);
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unacknowledged {
+    /// A network may be away for a while.
+    Usual,
+    /// A kernel that is there acknowledges at once, however slow the server above it is.
+    Short,
+}
+
 /// A connection to whoever listens on the Unix socket at `path`; it is there at once or never.
 ///
 /// A socket's bytes move by the same calls in any family, so it has the type of the others.
@@ -269,8 +291,7 @@ fn settle(stream: &TcpStream) -> io::Result<()> {
     socket::setsockopt(stream, sockopt::TcpKeepIdle, &KEEPALIVE_IDLE_S)?;
     socket::setsockopt(stream, sockopt::TcpKeepInterval, &KEEPALIVE_INTERVAL_S)?;
     socket::setsockopt(stream, sockopt::TcpKeepCount, &KEEPALIVE_PROBES)?;
-    // Kernels and emulators without this option are served as well without it.
-    let _ = socket::setsockopt(stream, sockopt::TcpUserTimeout, &UNACKNOWLEDGED_MS_MAX);
+    set_unacknowledged_max(stream, Unacknowledged::Usual);
     Ok(())
 }
 

@@ -145,7 +145,7 @@ impl Error {
             }
             | Error::Resolve {
                 limit: Some(limit), ..
-            } => Some(format!(
+            } if is_setting(limit) => Some(format!(
                 "give it longer with `-e {limit}=…`, a number with s, m or ms"
             )),
             Error::Offline { .. } => {
@@ -189,7 +189,10 @@ impl fmt::Display for Error {
                 tried,
                 limit,
             } => {
-                write!(f, "cannot connect to {host}:{port}")?;
+                match host.contains(':') {
+                    true => write!(f, "cannot connect to [{host}]:{port}")?,
+                    false => write!(f, "cannot connect to {host}:{port}")?,
+                }
                 if let Some(limit) = limit {
                     write!(f, " within {limit}")?;
                 }
@@ -242,6 +245,13 @@ impl error::Error for Error {
     }
 }
 
+/// Whether a limit is a setting; others are options, or ours.
+fn is_setting(limit: &str) -> bool {
+    limit
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
 /// The kernel's words without Rust's `(os error N)`.
 pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
@@ -285,6 +295,7 @@ mod tests {
         let source = tunnel::Error::Refused {
             status: 407,
             words: "who are you".into(),
+            hint: Some("NAME:PASSWORD@"),
         };
         let error = Error::Proxy {
             variable: "HTTPS_PROXY",

@@ -231,7 +231,7 @@ impl Opening {
         self.stage = Stage::Ask(Tunnel {
             connection,
             unsent: tunnel::connect_request(&self.route.server, proxy),
-            answer: ConnectAnswer::default(),
+            answer: ConnectAnswer::of(proxy),
         });
         Ok(())
     }

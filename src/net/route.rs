@@ -52,10 +52,16 @@ pub struct Route {
 
 impl Route {
     /// The way to `url`. A proxy that cannot be used is an error, never a direct connection.
-    pub fn to(url: &Url, proxies: &proxy::Variables) -> Result<Route, Error> {
+    pub fn to(url: &Url, proxies: &proxy::Variables, scope: Scope) -> Result<Route, Error> {
+        let proxy = proxy::choose(url, proxies).map_err(Error::ProxySetting)?;
+        // A proxy on this machine would carry it further.
+        if proxy.is_some() && scope == Scope::Loopback && !url.is_loopback() {
+            let host = url.host.clone();
+            return Err(Error::Offline { host });
+        }
         Ok(Route {
             server: url.clone(),
-            proxy: proxy::choose(url, proxies).map_err(Error::ProxySetting)?,
+            proxy,
         })
     }
 

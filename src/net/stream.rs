@@ -4,6 +4,8 @@
 //! stuck in a read. One step is one read, so that a byte that came is shown before the next. TLS
 //! with a proxy, where there is one, lies below TLS with the server.
 
+use crate::net::connect;
+use crate::net::connect::Unacknowledged;
 use crate::net::tls;
 use crate::sys::poll::Interest;
 use nix::sys::socket;
@@ -105,6 +107,11 @@ impl Connection {
         self.ground.arrived = early;
         self.tls = Some(Box::new(session));
         self
+    }
+
+    /// How long what is sent may lie unacknowledged.
+    pub(super) fn set_unacknowledged_max(&self, wait: Unacknowledged) {
+        connect::set_unacknowledged_max(&self.ground.socket, wait);
     }
 
     /// To be waited for.

@@ -7,14 +7,17 @@
 
 use crate::base::clock::Deadline;
 use crate::http::exchange::Exchange;
+use crate::http::exchange::Form;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
 use crate::http::url::Url;
 use crate::net::Error;
 use crate::net::Limits;
+use crate::net::connect::Unacknowledged;
 use crate::net::opening::Opening;
 use crate::net::opening::broken;
+use crate::net::proxy::tunnel;
 use crate::net::route::Reach;
 use crate::net::route::Route;
 use crate::net::stream::Connection;
@@ -111,7 +114,10 @@ impl Transfer {
             source,
         })?;
         let (phase, is_reused) = match start {
-            Start::Open(connection) => (Phase::Talk(connection), true),
+            Start::Open(connection) => {
+                connection.set_unacknowledged_max(Unacknowledged::Short);
+                (Phase::Talk(connection), true)
+            }
             Start::Fresh(connection) => (Phase::Talk(connection), false),
             Start::Opening(opening) => (Phase::Open(opening), false),
         };
@@ -200,6 +206,19 @@ impl Transfer {
         }
     }
 
+    /// What is to be said of an answer that a proxy gave in a plain server's place: it wants to
+    /// know who we are.
+    pub fn refused_by_proxy(&self) -> Option<Error> {
+        let head = self.head().filter(|head| head.status == 407)?;
+        let route = &self.settings.route;
+        let proxy = route.proxy.as_ref()?;
+        Some(route.blame(Error::Tunnel {
+            host: self.request.url.host.clone(),
+            proxy: proxy.to_string(),
+            source: tunnel::refusal(head, &[], proxy.authorization.is_some()),
+        }))
+    }
+
     /// The fields after the body, once they are there.
     pub fn trailers(&self) -> &Headers {
         self.exchange.trailers()
@@ -255,6 +274,9 @@ impl Transfer {
             .map_err(|failure| self.broken(failure))?;
         self.digest(body)?;
         if !had_begun && self.exchange.has_begun() {
+            if self.is_reused {
+                connection.set_unacknowledged_max(Unacknowledged::Usual);
+            }
             self.trace.mark(trace::Phase::FirstByte);
         }
         if self.exchange.is_done() {
@@ -325,7 +347,7 @@ impl Transfer {
 
     /// Only a connection that was there before may be dead without anyone's fault.
     fn may_start_again(&self, error: &Error) -> bool {
-        let is_cut = matches!(error, Error::Broken { .. } | Error::Http { .. });
+        let is_cut = matches!(error.plain(), Error::Broken { .. } | Error::Http { .. });
         self.is_reused && is_cut && !self.exchange.has_begun()
     }
 
@@ -361,7 +383,12 @@ impl Transfer {
         }
     }
 
+    /// Who broke it is the one we are connected to: of a plain server's that is the proxy.
     fn broken(&self, failure: tls::Failure) -> Error {
-        broken(&self.request.url.host, failure)
+        let route = &self.settings.route;
+        match route.form() {
+            Form::Origin => broken(&self.request.url.host, failure),
+            Form::Absolute { .. } => route.blame(broken(route.first_hop().0, failure)),
+        }
     }
 }

@@ -91,6 +91,10 @@ const FIXED: &[(&str, &str)] = &[
 pub fn cut(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Pairs {
     let mut kept: Pairs = pairs
         .into_iter()
+        .map(|(name, value)| match without_user(&name, &value) {
+            Some(plain) => (name, plain),
+            None => (name, value),
+        })
         .filter(|(name, value)| is_allowed(name) && !is_secret(name, value))
         .collect();
     if value(&kept, "PATH").is_none_or(OsStr::is_empty) {
@@ -153,6 +157,22 @@ fn is_token(word: &str) -> bool {
         rest.len() >= TOKEN_CHARS_MIN
             && rest.contains(|c: char| c.is_ascii_digit())
             && rest.contains(|c: char| c.is_ascii_uppercase())
+    })
+}
+
+/// The value of a variable that names a proxy, without who may use it: commands keep the proxy, and
+/// what it wants to know of us stays here. Any text before the last `@` may be a password.
+fn without_user(name: &OsStr, value: &OsStr) -> Option<OsString> {
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    if !name.ends_with("_PROXY") || name == "NO_PROXY" {
+        return None;
+    }
+    let value = value.to_string_lossy();
+    let (before, host) = value.rsplit_once('@')?;
+    let scheme = before.split_once("://").map(|(scheme, _)| scheme);
+    Some(match scheme {
+        Some(scheme) => format!("{scheme}://{host}").into(),
+        None => host.into(),
     })
 }
 
@@ -239,5 +259,24 @@ mod tests {
         assert_eq!(value(&command, "GIT_PAGER"), Some(OsStr::new("cat")));
         let names: std::collections::HashSet<_> = command.iter().map(|(name, _)| name).collect();
         assert_eq!(names.len(), command.len(), "no name twice");
+    }
+
+    #[test]
+    fn a_proxy_is_passed_on_without_who_may_use_it() {
+        #[track_caller]
+        fn check(name: &str, value: &str, expected: &str) {
+            let kept = cut(pairs(&[(name, value)]));
+            assert_eq!(
+                super::value(&kept, name),
+                Some(OsStr::new(expected)),
+                "{value}"
+            );
+        }
+        check("HTTPS_PROXY", "http://me:pw@p:1", "http://p:1");
+        check("https_proxy", "me:p@w@p:1", "p:1");
+        check("ALL_PROXY", "http:me:pw@p", "p");
+        check("http_proxy", "http://tok@p", "http://p");
+        check("HTTP_PROXY", "http://p:1", "http://p:1");
+        check("NO_PROXY", "a@b", "a@b");
     }
 }

@@ -13,6 +13,9 @@ const BASE: Duration = Duration::from_millis(500);
 /// No ceiling is higher. A service that wants a longer wait says so.
 const CEILING_MAX: Duration = Duration::from_secs(30);
 
+/// So much of a stated wait is added to it, at most.
+const STATED_JITTER: f64 = 0.1;
+
 /// Statuses after which the same request may succeed. 409 is a lock that another request holds,
 /// 425 a TLS early-data refusal, 520 to 524 are Cloudflare's words for an origin that is away, and
 /// 529 is an overload.
@@ -27,15 +30,18 @@ pub fn is_retried(status: u16) -> bool {
 
 /// How long to wait after try number `attempt` (from 1) failed.
 ///
-/// What the service asked for is kept to as it is. Else a random part of a ceiling that doubles
-/// ("full jitter"), so that many clients do not come back all at once. `jitter` is from 0 to 1.
+/// A random part of a ceiling that doubles ("full jitter"), so that many clients do not come back
+/// all at once; and never less than the service asked for. `jitter` is from 0 to 1.
 pub fn wait(attempt: u32, after: Option<Duration>, jitter: f64) -> Duration {
-    if let Some(after) = after {
-        return after;
-    }
+    let jitter = jitter.clamp(0.0, 1.0);
     let doublings = attempt.saturating_sub(1).min(16);
     let ceiling = BASE.saturating_mul(1 << doublings).min(CEILING_MAX);
-    ceiling.mul_f64(jitter.clamp(0.0, 1.0))
+    let own = ceiling.mul_f64(jitter);
+    match after {
+        // Those who were told the same must not come back in the same moment.
+        Some(after) => own.max(after.saturating_add(after.mul_f64(jitter * STATED_JITTER))),
+        None => own,
+    }
 }
 
 /// The wait that the fields of an answer ask for: `retry-after-ms`, or `Retry-After` in seconds
@@ -122,10 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stated_wait_is_kept_to() {
+    fn a_stated_wait_is_the_least_and_not_the_same_for_all() {
         let stated = Duration::from_secs(100);
-        assert_eq!(wait(1, Some(stated), 0.1), stated);
-        assert_eq!(wait(9, Some(Duration::ZERO), 0.9), Duration::ZERO);
+        assert_eq!(wait(1, Some(stated), 0.0), stated);
+        assert_eq!(wait(1, Some(stated), 0.5), Duration::from_secs(105));
+        assert_eq!(wait(1, Some(stated), 1.0), Duration::from_secs(110));
+        // Who asks for none gets ours.
+        assert_eq!(wait(9, Some(Duration::ZERO), 0.9), wait(9, None, 0.9));
     }
 
     #[track_caller]

@@ -372,3 +372,64 @@ fn a_connection_is_there_before_the_request() {
     running.wait().check_code(0);
     assert_eq!(server.requests()[1].connection, 1);
 }
+
+#[test]
+fn a_proxy_that_cannot_be_read_is_no_reason_to_go_without() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::with_credential();
+    let server = Server::start([Reply::events(&answer("direct"))]);
+    let odd = std::ffi::OsStr::from_bytes(b"http://me:p\xe4ss@127.0.0.1:1");
+    for name in ["HTTP_PROXY", "https_proxy", "OFFLINE"] {
+        let ran = place.exec(&server, ["go"]).env(name, odd).run();
+        ran.check_code(3)
+            .check_said(&format!("{name} is not UTF-8"));
+    }
+    for line in [
+        b"HTTP_PROXY=http://p\xe4ss@127.0.0.1:1".as_slice(),
+        b"ALL_PROXY p:1",
+    ] {
+        place.write("home/.config/sx/scorpiox-env.txt", line);
+        let ran = place.exec(&server, ["go"]).run();
+        ran.check_code(3).check_said("scorpiox-env.txt:1");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn commands_keep_the_proxy_and_not_who_may_use_it() {
+    let place = Place::with_credential();
+    let server = Server::start([
+        Reply::events(
+            &Answer::new()
+                .bash("call_1", "echo $HTTPS_PROXY $all_proxy")
+                .whole(),
+        ),
+        Reply::events(&answer("done")),
+    ]);
+    let ran = place
+        .exec(&server, ["go"])
+        .env("HTTPS_PROXY", "me:hunter2@127.0.0.1:9")
+        .env("all_proxy", "http://me:hunter2@127.0.0.1:9")
+        .env("NO_PROXY", "127.0.0.1")
+        .run();
+    ran.check_code(0);
+    let expected = "exit 0\n127.0.0.1:9 http://127.0.0.1:9\n";
+    assert_eq!(server.requests()[1].result("call_1"), expected);
+}
+
+#[test]
+fn a_plain_proxy_that_wants_a_login_is_named() {
+    let place = Place::with_credential();
+    let proxy = Server::start([Reply::raw(
+        "HTTP/1.1 407 Who\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n",
+    )]);
+    let ran = place
+        .exec(&proxy, ["go"])
+        .env("CODEX_TOKEN_SOURCE", "none")
+        .env("CODEX_BASE_URL", "http://no.such.example/v1")
+        .env("HTTP_PROXY", proxy.origin())
+        .run();
+    ran.check_code(5)
+        .check_said("opens no way to no.such.example: it refused with status 407")
+        .check_said("the proxy comes from HTTP_PROXY; it wants another way to log in than Basic");
+}

@@ -251,6 +251,17 @@ fn redirects_are_followed_where_asked_and_without_credentials_elsewhere() {
         (&json!(404), &json!("aGVsbG8K"))
     );
     assert_eq!(told["redirects"][1], url);
+    here.answer("/circle", |_| {
+        Reply::raw("HTTP/1.1 302 Found\r\nLocation: /circle\r\nContent-Length: 0\r\n\r\n")
+    });
+    let circle = format!("{}/circle", here.origin());
+    let told = object(
+        Place::new()
+            .sx(["probe", "--json", "-L", &circle])
+            .run()
+            .check_code(5),
+    );
+    assert_eq!(told["error"]["kind"], "too_many");
     assert_eq!(here.requests_to("/b")[0].header("authorization"), "x");
     assert_eq!(there.requests_to("/x")[0].header("authorization"), "");
 }

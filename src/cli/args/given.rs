@@ -184,12 +184,16 @@ impl Given {
                     (typed, found(name)?, "1".to_string())
                 }
                 Meaning::Env => {
-                    let pair = utf8("the setting of -e", value.clone())?;
+                    let pair = value.clone().into_string();
+                    let pair = pair.map_err(|value| Usage::NotUtf8 {
+                        what: "the setting of -e".to_string(),
+                        value: name_of(&value.to_string_lossy()).into(),
+                    })?;
                     let halves = pair.split_once('=');
                     let Some((name, value)) = halves.filter(|(name, _)| !name.is_empty()) else {
                         return Err(Usage::WrongValue {
                             flag: "-e".to_string(),
-                            value: pair,
+                            value: name_of(&pair),
                             allowed: "KEY=VALUE".to_string(),
                         });
                     };
@@ -256,6 +260,15 @@ fn syntax(error: lexopt::Error) -> Usage {
             flag: other.to_string(),
             nearest: None,
         },
+    }
+}
+
+/// What may be shown of a setting that is none: what stands after its name may be a secret.
+fn name_of(pair: &str) -> String {
+    let end = pair.find(['=', ' ', ':']);
+    match end {
+        Some(end) => format!("{}…", &pair[..=end]),
+        None => pair.to_string(),
     }
 }
 

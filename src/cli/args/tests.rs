@@ -389,7 +389,7 @@ fn a_slip_is_answered_with_what_was_meant() {
     );
     check_refused(
         &["exec", "x", "-e", "=x"],
-        "-e is `=x`; it must be KEY=VALUE\nhint: `sx help` lists commands and options",
+        "-e is `=…`; it must be KEY=VALUE\nhint: `sx help` lists commands and options",
     );
     check_refused(
         &["replay"],

@@ -6,6 +6,7 @@
 use crate::base::clock::Deadline;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::http;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
@@ -78,7 +79,18 @@ impl Ask {
                     self.request = next;
                     continue;
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    let is_circle = answer.head.as_ref().is_some_and(redirect::is_redirect);
+                    if is_circle && self.redirects_max > 0 && answer.error.is_none() {
+                        answer.error = Some(Error::Http {
+                            host: self.request.url.host.clone(),
+                            source: http::Error::TooMany {
+                                what: "redirects",
+                                limit: self.redirects_max,
+                            },
+                        });
+                    }
+                }
                 Err(source) => {
                     let host = self.request.url.host.clone();
                     answer.error = Some(Error::Http { host, source });

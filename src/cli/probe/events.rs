@@ -52,7 +52,8 @@ impl Events {
     /// Why no event came, if the head of the answer tells.
     pub fn doubt(&self, head: &ResponseHead) -> Option<String> {
         let kind = head.headers.first("content-type").unwrap_or("no type");
-        let is_stream = head.status == 200 && kind.starts_with("text/event-stream");
+        let is_stream =
+            head.status == 200 && kind.to_ascii_lowercase().starts_with("text/event-stream");
         if self.has_any || is_stream {
             return None;
         }

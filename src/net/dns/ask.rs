@@ -4,6 +4,7 @@
 //! connected, takes nothing from any other address and reports a closed port. Who answers before
 //! the server must guess port and id together.
 
+use crate::base::clock::Deadline;
 use crate::base::clock::Spoken;
 use crate::net::connect;
 use crate::net::connect::Race;
@@ -58,11 +59,21 @@ enum Phase {
     /// Sent; the answer is waited for.
     Datagram(UdpSocket),
     /// The answer did not fit, and a connection is being made. `cut` is what did fit.
-    Connect { race: Race, cut: Answer },
+    Connect { race: Race, cut: Cut },
     /// The whole answer is being fetched.
-    Stream { stream: Stream, cut: Answer },
+    Stream { stream: Stream, cut: Cut },
     /// It was answered, or cannot be.
     Over,
+}
+
+/// A server that cuts its answer gives the whole by TCP in a moment, or TCP is filtered.
+const STREAM_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// What fitted into a datagram.
+struct Cut {
+    answer: Answer,
+    /// Until then the whole is waited for, if this holds any address.
+    patience: Deadline,
 }
 
 /// What one server has to say, other than addresses.
@@ -115,9 +126,24 @@ impl Ask {
     pub fn step(&mut self) -> Option<Result<Answer, Fault>> {
         match mem::replace(&mut self.phase, Phase::Over) {
             Phase::Datagram(socket) => self.receive(socket),
+            Phase::Connect { cut, .. } | Phase::Stream { cut, .. } if cut.is_enough() => {
+                Some(Ok(cut.answer))
+            }
             Phase::Connect { race, cut } => self.connect(race, cut),
             Phase::Stream { stream, cut } => self.fetch(stream, cut),
             Phase::Over => None,
+        }
+    }
+
+    /// When to step at the latest, though nothing was ready.
+    pub fn deadline(&self) -> Deadline {
+        match &self.phase {
+            Phase::Connect { cut, .. } | Phase::Stream { cut, .. }
+                if !cut.answer.addresses.is_empty() =>
+            {
+                cut.patience
+            }
+            _ => Deadline::never(),
         }
     }
 
@@ -164,6 +190,11 @@ impl Ask {
                 Ok(cut) if cut.is_truncated => {
                     let mut race = Race::new();
                     race.add(vec![self.server]);
+                    let patience = Deadline::after(STREAM_WAIT_MAX, "STREAM_WAIT_MAX");
+                    let cut = Cut {
+                        answer: cut,
+                        patience,
+                    };
                     return self.connect(race, cut);
                 }
                 answer => return Some(answer),
@@ -173,7 +204,7 @@ impl Ask {
         None
     }
 
-    fn connect(&mut self, mut race: Race, cut: Answer) -> Option<Result<Answer, Fault>> {
+    fn connect(&mut self, mut race: Race, cut: Cut) -> Option<Result<Answer, Fault>> {
         let failed = match race.step() {
             connect::Outcome::Running => {
                 self.phase = Phase::Connect { race, cut };
@@ -191,7 +222,7 @@ impl Ask {
         Some(rather(cut, Fault::Unreachable(failed)))
     }
 
-    fn fetch(&mut self, mut stream: Stream, cut: Answer) -> Option<Result<Answer, Fault>> {
+    fn fetch(&mut self, mut stream: Stream, cut: Cut) -> Option<Result<Answer, Fault>> {
         let answer = match stream.step() {
             Ok(None) => {
                 self.phase = Phase::Stream { stream, cut };
@@ -204,13 +235,20 @@ impl Ask {
     }
 }
 
-/// What fitted into a datagram is better than nothing where TCP is closed. RFC 2181 §9 wants it
-/// thrown away, which would leave a name without addresses that we know.
-fn rather(cut: Answer, fault: Fault) -> Result<Answer, Fault> {
-    if cut.addresses.is_empty() {
+impl Cut {
+    /// Whether the whole was waited for long enough.
+    fn is_enough(&self) -> bool {
+        !self.answer.addresses.is_empty() && self.patience.is_over()
+    }
+}
+
+/// What fitted into a datagram is better than nothing where TCP is closed or filtered. RFC 2181 §9
+/// wants it thrown away, which would leave a name without addresses that we know.
+fn rather(cut: Cut, fault: Fault) -> Result<Answer, Fault> {
+    if cut.answer.addresses.is_empty() {
         Err(fault)
     } else {
-        Ok(cut)
+        Ok(cut.answer)
     }
 }
 

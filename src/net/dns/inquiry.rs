@@ -101,10 +101,12 @@ impl Inquiry {
 
     /// When to step at the latest, though nothing was ready.
     pub fn deadline(&self) -> Deadline {
+        let running = self.running.iter().map(Ask::deadline);
+        let end = running.fold(self.end, Deadline::sooner);
         if self.later.len() == 0 {
-            return self.end;
+            return end;
         }
-        self.end.sooner(self.next_try)
+        end.sooner(self.next_try)
     }
 
     /// Reads what came and asks whom it is time to ask; `None` while someone may still answer.

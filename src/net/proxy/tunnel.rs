@@ -41,6 +41,8 @@ pub fn connect_request(target: &Url, proxy: &Proxy) -> Vec<u8> {
 
 /// Reads the answer.
 pub struct ConnectAnswer {
+    /// Whether the question held a name and a password.
+    has_credential: bool,
     state: State,
     interim_heads: usize,
 }
@@ -78,6 +80,8 @@ pub enum Error {
         status: u16,
         /// Its words on one line, bounded and harmless; may be empty.
         words: String,
+        /// What a person can do about it.
+        hint: Option<&'static str>,
     },
     /// The proxy broke HTTP.
     Http(http::Error),
@@ -95,10 +99,8 @@ impl Error {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Error::Refused { status: 407, .. } => Some(
-                "user name and password go into the proxy's address: http://NAME:PASSWORD@HOST",
-            ),
-            _ => None,
+            Error::Refused { hint, .. } => *hint,
+            Error::Http(_) => None,
         }
     }
 }
@@ -106,10 +108,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Refused { status, words } if words.is_empty() => {
+            Error::Refused { status, words, .. } if words.is_empty() => {
                 write!(f, "it refused with status {status}")
             }
-            Error::Refused { status, words } => {
+            Error::Refused { status, words, .. } => {
                 write!(f, "it refused with status {status}: {words}")
             }
             Error::Http(source) => source.fmt(f),
@@ -129,6 +131,7 @@ impl error::Error for Error {
 impl Default for ConnectAnswer {
     fn default() -> ConnectAnswer {
         ConnectAnswer {
+            has_credential: false,
             state: State::Head(ResponseReader::default()),
             interim_heads: 0,
         }
@@ -136,6 +139,14 @@ impl Default for ConnectAnswer {
 }
 
 impl ConnectAnswer {
+    /// The answer of `proxy` to [`connect_request`].
+    pub fn of(proxy: &Proxy) -> ConnectAnswer {
+        ConnectAnswer {
+            has_credential: proxy.authorization.is_some(),
+            ..ConnectAnswer::default()
+        }
+    }
+
     /// Takes bytes as they come. After anything but `More` it is over.
     pub fn feed(&mut self, input: &[u8]) -> Result<Answer, Error> {
         let answer = self.advance(input);
@@ -154,7 +165,7 @@ impl ConnectAnswer {
     /// The proxy closed, or took too long: why there is no tunnel.
     pub fn finish(&mut self) -> Error {
         match mem::replace(&mut self.state, State::Over) {
-            State::Refused { head, page, .. } => refusal(&head, &page),
+            State::Refused { head, page, .. } => refusal(&head, &page, self.has_credential),
             State::Head(_) | State::Over => Error::Http(http::Error::Truncated {
                 missing: "the proxy's answer to CONNECT".to_string(),
             }),
@@ -185,7 +196,7 @@ impl ConnectAnswer {
                 }
                 _ => {
                     let Ok(body) = Body::of("CONNECT", &head) else {
-                        return Err(refusal(&head, &[]));
+                        return Err(refusal(&head, &[], self.has_credential));
                     };
                     self.state = State::Refused {
                         head: Box::new(head),
@@ -203,15 +214,21 @@ impl ConnectAnswer {
             return Ok(Answer::More);
         }
         page.truncate(PAGE_BYTES_MAX);
-        Err(refusal(head, page))
+        Err(refusal(head, page, self.has_credential))
     }
 }
 
-/// The reason of the status line, what squid adds to the head, and what the page says.
-fn refusal(head: &ResponseHead, page: &[u8]) -> Error {
-    let squid = head.headers.first("x-squid-error").unwrap_or_default();
+/// What a proxy's no says: the reason of the status line, what squid adds to the head, where a
+/// redirect leads, and what the page says.
+pub(crate) fn refusal(head: &ResponseHead, page: &[u8], has_credential: bool) -> Error {
+    let field = |name| head.headers.first(name).unwrap_or_default();
     let page = plain(&String::from_utf8_lossy(page));
-    let parts = [head.reason.as_str(), squid, &page];
+    let parts = [
+        head.reason.as_str(),
+        field("x-squid-error"),
+        field("location"),
+        &page,
+    ];
     let parts = parts.map(text::one_line);
     let parts: Vec<&str> = parts
         .iter()
@@ -223,7 +240,25 @@ fn refusal(head: &ResponseHead, page: &[u8]) -> Error {
     Error::Refused {
         status: head.status,
         words: text::ellipsis(&words, WORDS_CHARS_MAX).into_owned(),
+        hint: hint(head, has_credential),
     }
+}
+
+/// A proxy that wants to know who we are says in which ways (RFC 9110 §11.7.1).
+fn hint(head: &ResponseHead, has_credential: bool) -> Option<&'static str> {
+    if !matches!(head.status, 401 | 407) {
+        return None;
+    }
+    let mut schemes = head.headers.all("proxy-authenticate").peekable();
+    let names_any = schemes.peek().is_some();
+    let takes_basic = schemes.any(|field| field.to_ascii_lowercase().contains("basic"));
+    Some(match (names_any && !takes_basic, has_credential) {
+        (true, _) => "it wants another way to log in than Basic, the only one that sx has",
+        (false, true) => "it did not take the name and the password in its address",
+        (false, false) => {
+            "user name and password go into the proxy's address: http://NAME:PASSWORD@HOST"
+        }
+    })
 }
 
 /// What a page says: without its tags, its style sheet and its scripts. Plain text stays what it
@@ -411,13 +446,33 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_want_of_a_credential_says_where_it_goes() {
-        let hint = |status| {
-            let words = String::new();
-            Error::Refused { status, words }.hint()
-        };
-        assert!(hint(407).unwrap().contains("NAME:PASSWORD@"));
-        assert_eq!(hint(403), None);
+    fn a_refusal_for_want_of_a_credential_says_what_to_do() {
+        #[track_caller]
+        fn check(fields: &str, has_credential: bool, expected: &str) {
+            let text = format!("HTTP/1.1 407 No\r\n{fields}\r\n");
+            let mut answer = ConnectAnswer {
+                has_credential,
+                ..ConnectAnswer::default()
+            };
+            let error = match answer.feed(text.as_bytes()) {
+                Ok(_) => answer.finish(),
+                Err(error) => error,
+            };
+            assert!(error.hint().unwrap().contains(expected), "{error}");
+        }
+        check("", false, "NAME:PASSWORD@");
+        check(
+            "Proxy-Authenticate: Basic realm=\"x\"\r\n",
+            false,
+            "NAME:PASSWORD@",
+        );
+        check("Proxy-Authenticate: basic\r\n", true, "did not take");
+        let ntlm = "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n";
+        check(ntlm, true, "another way to log in than Basic");
+        let both = "Proxy-Authenticate: NTLM\r\nProxy-Authenticate: Basic\r\n";
+        check(both, false, "NAME:PASSWORD@");
+        let refused = outcome([&b"HTTP/1.1 403 No\r\n\r\n"[..]].into_iter()).unwrap_err();
+        assert_eq!(refused.hint(), None);
     }
 
     #[test]

@@ -76,6 +76,9 @@ impl Failure {
                 "the server needs another certificate, unless the clock of this machine is wrong"
             }
             Failure::WrongName { .. } => "use a name that the certificate is for",
+            Failure::Setting(_) | Failure::Identity(_) => {
+                "correct the setting; `sx config --show-source` tells who set it"
+            }
             Failure::NotTls => {
                 "if the server is meant to be plain, write http:// instead of https://"
             }
