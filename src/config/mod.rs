@@ -9,6 +9,7 @@ pub mod error;
 pub mod file;
 pub mod keys;
 pub mod table;
+pub mod write;
 
 use crate::base::clock;
 use error::Error;
