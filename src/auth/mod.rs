@@ -17,6 +17,7 @@ pub mod handed;
 pub mod identity;
 pub mod jwt;
 pub mod local;
+pub mod login;
 pub mod refresh;
 pub mod remote;
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl auth::Fetch for Courier {
         socket: Option<&Path>,
     ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
         let bounds = Bounds {
-            whole: Deadline::after(FETCH_TIME_MAX, "the time for renewing a login"),
+            whole: Deadline::after(FETCH_TIME_MAX, "the time for one question about a login"),
             bytes_max: FETCH_BYTES_MAX,
             redirects_max: 0,
             socket,
@@ -73,6 +73,10 @@ enum Woken {
 impl Courier {
     /// Waits until `deadline`, or until the program may have to be stepped; a signal ends it.
     fn sleep(&mut self, program: Option<&Capture>, deadline: Deadline) -> Result<(), Unreachable> {
+        // A signal that ended a request ends the wait before the next try too.
+        if self.stopped_by.is_some() {
+            return Err(Unreachable::new("a signal came"));
+        }
         let mut set = PollSet::new();
         set.add(self.signals.fd(), Interest::Read, Woken::Signal);
         if let Some(program) = program {
