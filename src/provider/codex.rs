@@ -6,6 +6,8 @@
 
 pub mod workspace;
 
+pub mod usage;
+
 use crate::auth;
 use crate::auth::identity::Identity;
 use crate::chat::delta::Limit;
