@@ -1,7 +1,10 @@
 //! Why there is no token, sorted by what is to be done about it. No secret is ever part of it.
 
+use crate::auth::account;
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 
 /// Why there is no credential, sorted by what is to be done about it.
@@ -11,6 +14,13 @@ pub enum Error {
     NotFound {
         /// The places, in order.
         tried: Vec<PathBuf>,
+    },
+    /// There is no login of the name that was asked for: name another one, or log in.
+    NoAccount {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
     },
     /// The file is not what it should be: mend it or log in anew.
     Malformed {
@@ -169,6 +179,7 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         match self {
             Error::NotFound { .. } => "not_found",
+            Error::NoAccount { .. } => "no_account",
             Error::Malformed { .. } => "malformed",
             Error::ApiKey { .. } => "api_key",
             Error::Expired { .. } => "expired",
@@ -182,18 +193,19 @@ impl Error {
     }
 
     /// What a person can do about it, in one line.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
             Error::NotFound { .. } => {
-                "log in with the official client (`codex login`), name a file in \
-                 CODEX_CREDENTIALS_FILE, or try `sx demo`, which needs no login"
+                "log in: `sx login`; or name a file in CODEX_CREDENTIALS_FILE, or try `sx demo`, \
+                 which needs no login"
             }
-            Error::ApiKey { .. } => {
-                "log in with a ChatGPT account: `codex login` of the official client"
+            Error::NoAccount { name, .. } => {
+                return format!("log in: `sx login --name {name}`").into();
             }
-            Error::Malformed { .. } | Error::Expired { .. } | Error::Permanent { .. } => {
-                "log in again with the official client: `codex login`"
-            }
+            Error::ApiKey { path }
+            | Error::Malformed { path, .. }
+            | Error::Expired { path }
+            | Error::Permanent { path, .. } => return login_again(path),
             Error::OtherAccount { .. } => "start sx again to go on with the other account",
             Error::Transient { .. } => "try again; CODEX_ISSUER says who renews the login",
             Error::Settings { .. } => "see `sx config --dump --show-source`",
@@ -201,7 +213,33 @@ impl Error {
             Error::Io { .. } => {
                 "see who owns the file and its folder, and whether they can be written"
             }
+        };
+        hint.into()
+    }
+}
+
+/// The one command that replaces the login in this file: a login of ours is not for the official
+/// client to mend, nor the other way round.
+fn login_again(path: &Path) -> Cow<'static, str> {
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    let folder = path.parent().and_then(name);
+    if folder.is_some_and(|folder| folder == account::FOLDER_NAME) {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        return format!("log in again: `sx login --force --name {stem}`").into();
+    }
+    match name(path).as_deref() {
+        Some(account::FILE_NAME) => "log in again: `sx login --force`".into(),
+        Some("auth.json") => {
+            "log in again with the official client: `codex login`; or `sx login` for a login of \
+             sx's own"
+                .into()
         }
+        _ => "replace the file by one that is good, or `sx login` and take the file out of \
+             CODEX_CREDENTIALS_FILE"
+            .into(),
     }
 }
 
@@ -219,6 +257,17 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Error::NoAccount { name, known } if known.is_empty() => {
+                write!(
+                    f,
+                    "there is no login `{name}`, nor any other that has a name"
+                )
+            }
+            Error::NoAccount { name, known } => write!(
+                f,
+                "there is no login `{name}`; there are: {}",
+                known.join(", ")
+            ),
             Error::Malformed { path, why } => write!(f, "{}: {why}", path.display()),
             Error::ApiKey { path } => write!(
                 f,

@@ -7,6 +7,7 @@
 
 use crate::auth::Error;
 use crate::auth::Token;
+use crate::auth::account;
 use crate::auth::jwt::Claims;
 use crate::auth::refresh::Fresh;
 use crate::base::date;
@@ -38,6 +39,8 @@ pub struct Places {
     pub credentials_file: Option<PathBuf>,
     /// Our own settings folder.
     pub config_dir: Option<PathBuf>,
+    /// CODEX_ACCOUNT; where it is set only the login of that name is looked at.
+    pub account: Option<account::Name>,
     /// CODEX_HOME.
     pub codex_home: Option<PathBuf>,
     /// The home directory.
@@ -50,14 +53,20 @@ impl Places {
         if let Some(file) = &self.credentials_file {
             return vec![file.clone()];
         }
-        let own = self
-            .config_dir
-            .as_ref()
-            .map(|dir| dir.join("codex-auth.json"));
+        let official = self.official().filter(|_| self.account.is_none());
+        self.own().into_iter().chain(official).collect()
+    }
+
+    /// The place of our own: the only one that a login is written to.
+    pub fn own(&self) -> Option<PathBuf> {
+        let dir = self.config_dir.as_ref()?;
+        Some(account::path(dir, self.account.as_ref()))
+    }
+
+    /// The official client's own file.
+    pub fn official(&self) -> Option<PathBuf> {
         let home = || self.home.as_ref().map(|home| home.join(".codex"));
-        let official = self.codex_home.clone().or_else(home);
-        let official = official.map(|dir| dir.join("auth.json"));
-        own.into_iter().chain(official).collect()
+        Some(self.codex_home.clone().or_else(home)?.join("auth.json"))
     }
 
     /// The first place that holds something, readable or not.
@@ -68,9 +77,17 @@ impl Places {
             // What cannot be looked at is an answer too: reading it says why.
             Err(error) => !is_absent(&error),
         };
-        match tried.iter().find(is_there) {
-            Some(path) => Ok(path.clone()),
-            None => Err(Error::NotFound { tried }),
+        if let Some(path) = tried.iter().find(is_there) {
+            return Ok(path.clone());
+        }
+        match (&self.account, tried.first().and_then(|path| path.parent())) {
+            (Some(name), Some(folder)) if self.credentials_file.is_none() => {
+                Err(Error::NoAccount {
+                    name: name.as_str().to_string(),
+                    known: account::known(folder),
+                })
+            }
+            _ => Err(Error::NotFound { tried }),
         }
     }
 }

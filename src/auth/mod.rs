@@ -5,6 +5,7 @@
 //! ([`Fetch`]), so that Ctrl-C, proxies and time limits are the same as everywhere. No secret is
 //! ever part of an error.
 
+pub mod account;
 pub mod answer;
 pub mod apart;
 pub mod borrowed;

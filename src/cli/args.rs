@@ -71,6 +71,20 @@ pub enum Command {
     Exec(Exec),
     /// A look at what is kept.
     Sessions(Sessions),
+    /// A new login.
+    Login(Login),
+    /// The end of one.
+    Logout(Logout),
+    /// Who is logged in; whether it is told as JSON.
+    Status {
+        /// As JSON.
+        is_json: bool,
+    },
+    /// What is left of the allowance; whether it is told as JSON.
+    Usage {
+        /// As JSON.
+        is_json: bool,
+    },
     /// A fresh token on stdout.
     Fetchtoken(Fetchtoken),
     /// Tokens for others.
@@ -188,6 +202,37 @@ pub enum Sessions {
         /// How old, in days.
         days: Option<u64>,
     },
+}
+
+/// What `sx login` knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Login {
+    /// How; the place decides where nothing was said.
+    pub way: Option<Way>,
+    /// Whether the login that is there may be replaced.
+    pub is_forced: bool,
+    /// Whether the settings file is left alone.
+    pub is_config_kept: bool,
+    /// Whether stdout is for a program.
+    pub is_json: bool,
+}
+
+/// A way to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a code that is entered elsewhere.
+    Device,
+    /// In a browser.
+    Browser,
+    /// By a token on stdin.
+    Token,
+}
+
+/// What `sx logout` knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logout {
+    /// Whether the service is told.
+    pub is_revoked: bool,
 }
 
 /// What `sx fetchtoken` knows.

@@ -91,7 +91,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         let started = hands::client::Client::start(hands::client::Options {
             self_path: ground.self_path.clone(),
             environment: ground::environment(),
-            start: hands_start(ground, &tools),
+            start: hands_start(ground, &tools)?,
         });
         desk.hands = Some(started.map_err(|error| Fault::new(Exit::Fault, error))?);
     }
@@ -168,7 +168,7 @@ pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
     }
     Ok(Some(Box::new(local::Store::new(local::Options {
         renewer: Some(renewer(ground)),
-        ..store_options(ground, credential_places(ground))?
+        ..store_options(ground, credential_places(ground)?)?
     }))))
 }
 
@@ -205,12 +205,10 @@ fn claude(ground: &Ground) -> Result<Box<dyn auth::Source>, Fault> {
     })))
 }
 
-/// A token that came from whoever started us, in the order of the manual.
-fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
+/// A token that is there already, from whoever started us.
+pub fn given(ground: &Ground) -> Result<Option<handed::Given>, Fault> {
     let settings = &ground.settings;
-    let given = |setting, text: Secret| -> Option<Box<dyn Lender>> {
-        Some(Box::new(handed::Given { setting, text }))
-    };
+    let given = |setting, text: Secret| Some(handed::Given { setting, text });
     let (number, token) = (
         settings.text("CODEX_TOKEN_FD"),
         settings.text("CODEX_ACCESS_TOKEN"),
@@ -220,9 +218,18 @@ fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
         let text = text.map_err(|why| unusable(settings, "CODEX_TOKEN_FD", why))?;
         return Ok(given("CODEX_TOKEN_FD", text));
     }
-    if !token.is_empty() {
-        return Ok(given("CODEX_ACCESS_TOKEN", Secret::new(token)));
+    Ok(match token.is_empty() {
+        true => None,
+        false => given("CODEX_ACCESS_TOKEN", Secret::new(token)),
+    })
+}
+
+/// A token that came from whoever started us, in the order of the manual.
+fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
+    if let Some(given) = given(ground)? {
+        return Ok(Some(Box::new(given)));
     }
+    let settings = &ground.settings;
     let command = settings.text("CODEX_TOKEN_COMMAND");
     if command.is_empty() {
         return Ok(None);
@@ -347,6 +354,21 @@ fn store_options(ground: &Ground, places: auth::file::Places) -> Result<local::O
     })
 }
 
+/// Who logs in with whom.
+pub fn login_client(settings: &Settings) -> Result<auth::login::Client, Fault> {
+    let id = settings.text("CODEX_CLIENT_ID");
+    Ok(auth::login::Client {
+        issuer: url(settings, "CODEX_ISSUER")?,
+        id: if id.is_empty() {
+            auth::refresh::CLIENT_ID
+        } else {
+            id
+        }
+        .to_string(),
+        identity: identity(settings)?,
+    })
+}
+
 /// Every host that a run may contact, and the key that names it.
 pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
     let mut keys = vec!["CODEX_BASE_URL"];
@@ -389,7 +411,8 @@ pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
     })
 }
 
-fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
+/// What the provider needs to know.
+pub fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
     Ok(codex::Options {
         base_url: url(settings, "CODEX_BASE_URL")?,
         identity: identity(settings)?,
@@ -423,13 +446,27 @@ fn unusable(settings: &Settings, key: &str, why: impl Display) -> Fault {
     Fault::new(Exit::Settings, format!("{origin}: {why}"))
 }
 
-fn credential_places(ground: &Ground) -> auth::file::Places {
-    auth::file::Places {
+/// Where a credential file may be.
+pub fn credential_places(ground: &Ground) -> Result<auth::file::Places, Fault> {
+    let key = "CODEX_ACCOUNT";
+    let name = Some(ground.settings.text(key)).filter(|name| !name.is_empty());
+    let account = name.map(auth::account::Name::new).transpose();
+    Ok(auth::file::Places {
         credentials_file: ground.settings.path("CODEX_CREDENTIALS_FILE"),
         config_dir: ground.places.config_dir.clone(),
+        account: account.map_err(|refused| {
+            let fault = unusable(&ground.settings, key, refused);
+            match ground.settings.setting(key).origin {
+                Origin::CommandLine => Fault {
+                    exit: Exit::Usage,
+                    ..fault
+                },
+                _ => fault,
+            }
+        })?,
         codex_home: ground.settings.path("CODEX_HOME"),
         home: ground.places.home.clone(),
-    }
+    })
 }
 
 /// The tools that are not switched off, in their fixed order.
@@ -443,27 +480,32 @@ fn tool_specs(settings: &Settings) -> Vec<ToolSpec> {
 }
 
 /// The first line for the hands.
-fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> wire::Start {
+fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault> {
     let settings = &ground.settings;
-    wire::Start {
+    Ok(wire::Start {
         v: wire::VERSION,
         cwd: Some(WirePath(ground.cwd.clone())),
         sandbox: sandbox_mode(settings.text("SANDBOX")),
         network: settings.text("NETWORK") == "on",
-        hidden: hidden_paths(ground).into_iter().map(WirePath).collect(),
+        hidden: hidden_paths(ground)?.into_iter().map(WirePath).collect(),
         writable: Vec::new(),
         bash_timeout_ms: millis(settings.duration("BASH_TIMEOUT")),
         tools: tools.iter().map(|tool| tool.name.to_string()).collect(),
-    }
+    })
 }
 
 /// Everything of ours that no tool may read: credentials, settings, other conversations.
-fn hidden_paths(ground: &Ground) -> Vec<PathBuf> {
-    let mut hidden = credential_places(ground).paths();
+fn hidden_paths(ground: &Ground) -> Result<Vec<PathBuf>, Fault> {
+    // Which of several logins is in use makes no difference.
+    let places = auth::file::Places {
+        account: None,
+        ..credential_places(ground)?
+    };
+    let mut hidden = places.paths();
     hidden.extend(ground.places.config_dir.clone());
     hidden.extend(ground.places.state_dir.clone());
     hidden.extend(ground.session_dir());
-    hidden
+    Ok(hidden)
 }
 
 fn sandbox_mode(word: &str) -> sandbox::Mode {

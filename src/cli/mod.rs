@@ -23,6 +23,8 @@ pub mod human;
 pub mod images;
 pub mod input;
 pub mod jsonl;
+pub mod login;
+pub mod logout;
 pub mod probe;
 pub mod record;
 pub mod renew;
@@ -30,8 +32,11 @@ pub mod replay;
 pub mod resume;
 pub mod screen;
 pub mod sessions;
+pub mod standing;
+pub mod status;
 pub mod stop;
 pub mod token;
+pub mod usage;
 pub mod version;
 
 use crate::cli::args::Command;
@@ -108,6 +113,10 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Sessions(what) => sessions(&survey()?, &what),
         Command::Doctor(options) => doctor::run(&survey()?, &options),
         Command::Probe(options) => probe::run(&survey()?, &options),
+        Command::Login(options) => login::run(&survey()?, &options),
+        Command::Logout(options) => logout::run(&survey()?, &options),
+        Command::Status { is_json } => status::run(&survey()?, is_json),
+        Command::Usage { is_json } => usage::run(&survey()?, is_json),
         Command::TokenServe(options) => token::serve(&survey()?, &options),
         Command::Fetchtoken(options) => fetchtoken::run(&survey()?, &options),
         Command::Exec(options) => exec::run(program, &common, &options),

@@ -241,6 +241,13 @@ pub static KEYS: &[Key] = &[
         "the credential file; empty looks in our own folder, then in CODEX_HOME",
     ),
     key(
+        "CODEX_ACCOUNT",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "local: which of several logins, by the name given to `sx login --name`",
+    ),
+    key(
         "CODEX_HOME",
         Kind::Path,
         "~/.codex",

@@ -257,7 +257,7 @@ impl Provider for Codex {
     }
 
     fn login_hint(&self) -> &'static str {
-        "log in again with the official client: `codex login`"
+        "log in again: `sx login --force`, or `codex login` for the official client's file"
     }
 
     fn endpoint(&self) -> &Url {

@@ -29,6 +29,8 @@ mod exec;
 mod fleet;
 // The hands over a pipe, the sandbox.
 mod hands;
+// New logins, their end, who pays, what is left.
+mod login;
 // Cuts, stalls, resets, reuse.
 mod net;
 // One request, told as a page, an object or events.

@@ -17,6 +17,7 @@ fn the_place_that_was_named_is_the_only_one() {
     let mut places = Places {
         credentials_file: Some(scratch.path("named.json")),
         config_dir: Some(scratch.path("config")),
+        account: None,
         codex_home: Some(scratch.path("codex")),
         home: Some(scratch.path("home")),
     };
@@ -46,6 +47,49 @@ fn the_place_that_was_named_is_the_only_one() {
     fs::create_dir(scratch.path("config")).unwrap();
     fs::write(&own, "").unwrap();
     assert_eq!(places.find().unwrap(), own);
+}
+
+#[test]
+fn a_login_that_has_a_name_is_looked_for_by_that_alone() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("codex-accounts")).unwrap();
+    scratch.write("auth.json", &login(5_000, "a", "acc"));
+    scratch.write("codex-auth.json", &login(5_000, "a", "acc"));
+    let work = scratch.write("codex-accounts/work.json", &login(5_000, "a", "acc"));
+    let places = |name| Places {
+        config_dir: Some(scratch.dir().into()),
+        account: Some(account::Name::new(name).unwrap()),
+        codex_home: Some(scratch.dir().into()),
+        ..Places::default()
+    };
+    assert_eq!(places("work").find().unwrap(), work);
+    let error = places("home").find().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no login `home`; there are: work"
+    );
+    assert_eq!(error.hint(), "log in: `sx login --name home`");
+    // A file that was named is what counts, whatever else is said.
+    let named = Places {
+        credentials_file: Some(scratch.path("auth.json")),
+        ..places("home")
+    };
+    assert_eq!(named.find().unwrap(), scratch.path("auth.json"));
+}
+
+#[test]
+fn the_hint_is_the_command_of_the_program_whose_file_it_is() {
+    let check = |path: &str, expected: &str| {
+        let error = Error::Expired { path: path.into() };
+        assert!(error.hint().contains(expected), "{path}: {}", error.hint());
+    };
+    check("/c/codex-auth.json", "`sx login --force`");
+    check(
+        "/c/codex-accounts/work.json",
+        "`sx login --force --name work`",
+    );
+    check("/h/.codex/auth.json", "`codex login`");
+    check("/x/any.json", "CODEX_CREDENTIALS_FILE");
 }
 
 #[test]

@@ -9,12 +9,15 @@ use super::Config;
 use super::Doctor;
 use super::Exec;
 use super::Fetchtoken;
+use super::Login;
+use super::Logout;
 use super::Prompt;
 use super::Sessions;
 use super::Talk;
 use super::TokenServe;
 use super::TokenShape;
 use super::View;
+use super::Way;
 use super::flags::Meaning;
 use super::given::Given;
 use super::probe;
@@ -43,6 +46,16 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
         }
         Verb::Exec => Command::Exec(exec(given)?),
         Verb::Sessions => Command::Sessions(sessions(given)?),
+        Verb::Login => Command::Login(login(given)?),
+        Verb::Logout => Command::Logout(Logout {
+            is_revoked: given.has(Meaning::Revoke),
+        }),
+        Verb::Status => Command::Status {
+            is_json: given.has(Meaning::Json),
+        },
+        Verb::Usage => Command::Usage {
+            is_json: given.has(Meaning::Json),
+        },
         Verb::Fetchtoken => Command::Fetchtoken(fetchtoken(given)?),
         Verb::Token => token(given)?,
         Verb::Config => Command::Config(config(given)?),
@@ -225,6 +238,35 @@ fn sessions(given: &mut Given) -> Result<Sessions, Usage> {
             hint: "it is `sx sessions`, `sx sessions show ID` or `sx sessions prune`",
         }),
     }
+}
+
+fn login(given: &Given) -> Result<Login, Usage> {
+    let token = given.text(Meaning::WithToken)?;
+    // A token is never an argument: every process of the machine could read it there. What was
+    // typed may be one, so it is not shown.
+    if token.is_some_and(|from| from != "-") {
+        return Err(Usage::WrongValue {
+            flag: "--with-token".to_string(),
+            value: "...".to_string(),
+            allowed: "`-`: the token is read from stdin".to_string(),
+        });
+    }
+    let ways = [
+        ("--device", Meaning::Device, Way::Device),
+        ("--browser", Meaning::Browser, Way::Browser),
+        ("--with-token", Meaning::WithToken, Way::Token),
+    ];
+    let mut given_ways = ways.iter().filter(|(_, meaning, _)| given.has(*meaning));
+    let way = match (given_ways.next(), given_ways.next()) {
+        (Some((one, ..)), Some((other, ..))) => return Err(Usage::Conflict { one, other }),
+        (way, _) => way.map(|(.., way)| *way),
+    };
+    Ok(Login {
+        way,
+        is_forced: given.has(Meaning::Force),
+        is_config_kept: given.has(Meaning::NoConfig),
+        is_json: given.has(Meaning::Json),
+    })
 }
 
 fn config(given: &Given) -> Result<Config, Usage> {

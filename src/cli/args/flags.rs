@@ -1,7 +1,27 @@
 //! The options that exist, and which commands take each. The parser checks against this table and
 //! `sx help` is printed from it, so that neither can know an option that the other does not.
 
+mod row;
+mod takers;
+
 use super::verbs::Verb;
+use row::key;
+use row::switch;
+use row::value;
+use takers::ACCOUNT;
+use takers::CONFIG;
+use takers::EXEC;
+use takers::JSON;
+use takers::LOGIN;
+use takers::NETWORK;
+use takers::PROBE;
+use takers::PROMPTED;
+use takers::PROVIDER;
+use takers::SANDBOX;
+use takers::SETTINGS;
+use takers::SETTINGS_OR_DEMO;
+use takers::TALK;
+use takers::TASK;
 
 /// What an option means to the parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +90,18 @@ pub enum Meaning {
     Listen,
     /// Renew the token whether it is due or not.
     Refresh,
+    /// Log in with a code that is entered elsewhere.
+    Device,
+    /// Log in with a browser.
+    Browser,
+    /// Log in with a token that is there already.
+    WithToken,
+    /// Replace the login that is there.
+    Force,
+    /// Leave the settings file alone.
+    NoConfig,
+    /// Tell the service that a login has ended.
+    Revoke,
     /// One key.
     Get,
     /// All keys, as a settings file.
@@ -107,77 +139,6 @@ impl Flag {
         self.verbs.is_empty() || self.verbs.contains(&verb)
     }
 }
-
-/// Commands that talk to a model.
-const TALK: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Resume];
-/// Commands that take a first message.
-const PROMPTED: &[Verb] = &[Verb::Chat, Verb::Exec];
-/// Commands that talk to a model, and the one that shows what they would do.
-const TASK: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Resume, Verb::Config];
-/// Commands that name a provider.
-const PROVIDER: &[Verb] = &[
-    Verb::Chat,
-    Verb::Exec,
-    Verb::Resume,
-    Verb::Config,
-    Verb::Fetchtoken,
-];
-/// `--sandbox`, which the demo needs where there is no Landlock.
-const SANDBOX: &[Verb] = &[
-    Verb::Chat,
-    Verb::Exec,
-    Verb::Resume,
-    Verb::Config,
-    Verb::Demo,
-];
-/// Commands that read the settings.
-const SETTINGS: &[Verb] = &[
-    Verb::Chat,
-    Verb::Exec,
-    Verb::Resume,
-    Verb::Sessions,
-    Verb::Fetchtoken,
-    Verb::Token,
-    Verb::Config,
-    Verb::Doctor,
-    Verb::Probe,
-];
-/// Commands that read the settings or run a task with settings of their own.
-const SETTINGS_OR_DEMO: &[Verb] = &[
-    Verb::Chat,
-    Verb::Exec,
-    Verb::Resume,
-    Verb::Sessions,
-    Verb::Fetchtoken,
-    Verb::Token,
-    Verb::Config,
-    Verb::Doctor,
-    Verb::Probe,
-    Verb::Demo,
-];
-/// Commands that can answer in JSON.
-const JSON: &[Verb] = &[
-    Verb::Exec,
-    Verb::Fetchtoken,
-    Verb::Config,
-    Verb::Doctor,
-    Verb::Probe,
-    Verb::Version,
-];
-/// Commands that may go out into the network.
-const NETWORK: &[Verb] = &[
-    Verb::Chat,
-    Verb::Exec,
-    Verb::Resume,
-    Verb::Fetchtoken,
-    Verb::Token,
-    Verb::Config,
-    Verb::Doctor,
-    Verb::Probe,
-];
-const EXEC: &[Verb] = &[Verb::Exec];
-const CONFIG: &[Verb] = &[Verb::Config];
-const PROBE: &[Verb] = &[Verb::Probe];
 
 /// Every option, in the order of `sx help`.
 pub static FLAGS: &[Flag] = &[
@@ -464,6 +425,57 @@ pub static FLAGS: &[Flag] = &[
         &[Verb::Token],
         "127.0.0.1:PORT or unix:PATH",
     ),
+    key(
+        "name",
+        None,
+        "N",
+        "CODEX_ACCOUNT",
+        ACCOUNT,
+        "which of several logins; a name that you choose",
+    ),
+    switch(
+        Meaning::Device,
+        "device",
+        None,
+        LOGIN,
+        "by a code that you enter in a browser anywhere",
+    ),
+    switch(
+        Meaning::Browser,
+        "browser",
+        None,
+        LOGIN,
+        "in a browser that comes back here, or by pasting",
+    ),
+    value(
+        Meaning::WithToken,
+        "with-token",
+        None,
+        "-",
+        LOGIN,
+        "store the token or credential file on stdin",
+    ),
+    switch(
+        Meaning::Force,
+        "force",
+        None,
+        LOGIN,
+        "replace the login that is there",
+    ),
+    switch(
+        Meaning::NoConfig,
+        "no-config",
+        None,
+        LOGIN,
+        "leave the settings file alone",
+    ),
+    switch(
+        Meaning::Revoke,
+        "revoke",
+        None,
+        &[Verb::Logout],
+        "have the service end it too",
+    ),
     switch(
         Meaning::Refresh,
         "refresh",
@@ -515,49 +527,3 @@ pub static FLAGS: &[Flag] = &[
         "version, commit, and what is linked",
     ),
 ];
-
-const fn key(
-    long: &'static str,
-    short: Option<char>,
-    name: &'static str,
-    key: &'static str,
-    verbs: &'static [Verb],
-    help: &'static str,
-) -> Flag {
-    value(Meaning::Key(key), long, short, name, verbs, help)
-}
-
-const fn value(
-    meaning: Meaning,
-    long: &'static str,
-    short: Option<char>,
-    name: &'static str,
-    verbs: &'static [Verb],
-    help: &'static str,
-) -> Flag {
-    Flag {
-        meaning,
-        long,
-        short,
-        value: Some(name),
-        verbs,
-        help,
-    }
-}
-
-const fn switch(
-    meaning: Meaning,
-    long: &'static str,
-    short: Option<char>,
-    verbs: &'static [Verb],
-    help: &'static str,
-) -> Flag {
-    Flag {
-        meaning,
-        long,
-        short,
-        value: None,
-        verbs,
-        help,
-    }
-}

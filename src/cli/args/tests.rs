@@ -368,7 +368,8 @@ fn a_slip_is_answered_with_what_was_meant() {
     check_refused(
         &["sessions", "--json"],
         "--json is no option of `sx sessions`\n\
-         hint: it is one of sx exec, sx fetchtoken, sx config, sx doctor, sx probe, sx version",
+         hint: it is one of sx exec, sx login, sx status, sx usage, sx fetchtoken, sx config, \
+         sx doctor, sx probe, sx version",
     );
     check_refused(
         &["exec", "x", "-m"],
@@ -428,6 +429,39 @@ fn paths_keep_their_bytes_and_text_must_be_utf8() {
     assert!(refused(vec!["-e".into(), odd()]).starts_with("the setting of -e is not UTF-8"));
 }
 
+#[test]
+fn a_login_has_one_way_and_no_token_on_its_line() {
+    let login = |way| Login {
+        way,
+        is_forced: false,
+        is_config_kept: false,
+        is_json: false,
+    };
+    check(&["login"], Command::Login(login(None)));
+    check(
+        &["login", "--device"],
+        Command::Login(login(Some(Way::Device))),
+    );
+    let token = login(Some(Way::Token));
+    check(&["login", "--with-token", "-"], Command::Login(token));
+    check_overrides(&["login", "--name", "work"], &[("CODEX_ACCOUNT", "work")]);
+    check_refused(
+        &["login", "--with-token", "eyJ.secret"],
+        "--with-token is `...`; it must be `-`: the token is read from stdin\n\
+         hint: `sx help` lists commands and options",
+    );
+    check_refused(
+        &["login", "--browser", "--device"],
+        "--device and --browser exclude each other\nhint: give only one of them",
+    );
+    check(
+        &["logout", "--revoke"],
+        Command::Logout(Logout { is_revoked: true }),
+    );
+    check(&["status", "--json"], Command::Status { is_json: true });
+    check(&["usage"], Command::Usage { is_json: false });
+}
+
 /// A line that gives the option to a command that takes it, with all that the two need.
 fn line_with(flag: &Flag) -> Vec<String> {
     let row = COMMANDS
@@ -436,6 +470,8 @@ fn line_with(flag: &Flag) -> Vec<String> {
         .expect("a taker");
     let value = match flag.meaning {
         Meaning::Key("REASONING_EFFORT") => "low",
+        Meaning::Key("CODEX_ACCOUNT") => "work",
+        Meaning::WithToken => "-",
         Meaning::Key(key) => keys::find(key).expect("a key").default,
         Meaning::Env => "MODEL=x",
         Meaning::Get => "MODEL",

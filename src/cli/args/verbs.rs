@@ -11,6 +11,14 @@ pub enum Verb {
     Resume,
     /// A look at what is kept.
     Sessions,
+    /// A new login.
+    Login,
+    /// The end of one.
+    Logout,
+    /// Who is logged in, and for how long.
+    Status,
+    /// What is left of the account's allowance.
+    Usage,
     /// A fresh token on stdout.
     Fetchtoken,
     /// Tokens for others.
@@ -71,6 +79,25 @@ pub static COMMANDS: &[Row] = &[
         "sessions",
         "[list|show ID|prune]",
         "list, show or remove earlier conversations",
+    ),
+    command(
+        Verb::Login,
+        "login",
+        "",
+        "log in with a ChatGPT account, also without browser",
+    ),
+    command(Verb::Logout, "logout", "", "forget a login that sx keeps"),
+    command(
+        Verb::Status,
+        "status",
+        "",
+        "who is logged in, who pays, and until when",
+    ),
+    command(
+        Verb::Usage,
+        "usage",
+        "",
+        "ask the service what is left of the allowance",
     ),
     command(
         Verb::Fetchtoken,

@@ -1,0 +1,237 @@
+//! `sx usage`: asks the service what is left of the account's allowance, window by window.
+
+use crate::auth;
+use crate::auth::Token;
+use crate::auth::Why;
+use crate::base::clock;
+use crate::base::clock::Deadline;
+use crate::base::date;
+use crate::base::text;
+use crate::cli::build;
+use crate::cli::courier::Courier;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::ground::Ground;
+use crate::cli::standing::span;
+use crate::cli::standing::whose;
+use crate::cli::stop;
+use crate::net;
+use crate::net::drive::Bounds;
+use crate::net::drive::Response;
+use crate::net::drive::drive;
+use crate::provider::Provider;
+use crate::provider::codex::Codex;
+use crate::provider::codex::usage;
+use crate::provider::codex::usage::Usage;
+use crate::provider::codex::usage::Window;
+use crate::term::writer;
+use serde::Serialize;
+use std::io::Write;
+use std::time::Duration;
+
+/// The service answers at once, or has trouble.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Its answers are a page long.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// The line for a program; fields are only ever added.
+#[derive(Serialize)]
+struct Line {
+    limits: Vec<Row>,
+    plan: Option<String>,
+    account: Option<String>,
+}
+
+/// One window.
+#[derive(Serialize)]
+struct Row {
+    /// Whose allowance it is; not there for the one of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// 0 where the service does not say.
+    window_s: u64,
+    used_percent: f64,
+    /// Unix seconds; 0 where the service does not say.
+    resets_at: u64,
+}
+
+/// Asks, and says what came of it.
+pub fn run(ground: &Ground, is_json: bool) -> Result<Exit, Fault> {
+    let signals = stop::signals()?;
+    ground.warn();
+    let mut courier = Courier {
+        client: net::Client::new(build::network(&ground.settings)?),
+        signals,
+        stopped_by: None,
+    };
+    let answered = ask(ground, &mut courier);
+    for warning in courier.client.take_warnings() {
+        Fault::new(Exit::Done, format!("warning: {warning}")).print();
+    }
+    if let Some(signal) = courier.stopped_by {
+        return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)));
+    }
+    let (token, usage) = answered?;
+    let page = match is_json {
+        true => {
+            let line = serde_json::to_string(&line(&token, usage));
+            format!(
+                "{}\n",
+                line.map_err(|error| Fault::new(Exit::Fault, error))?
+            )
+        }
+        false => spoken(&token, &usage, clock::unix_seconds()),
+    };
+    let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
+    out.write_all(page.as_bytes())
+        .map_err(|error| Fault::output(&error))?;
+    Ok(Exit::Done)
+}
+
+/// Asks as a run does: a token that is refused is renewed once.
+fn ask(ground: &Ground, courier: &mut Courier) -> Result<(Token, Usage), Fault> {
+    let provider = ground.settings.text("PROVIDER");
+    if provider != "codex" {
+        // Its login is none of the service's that is asked here.
+        let what = format!("what is left is told by codex, and PROVIDER is {provider}");
+        return Err(Fault::new(Exit::Settings, what).hint("add `--provider codex`"));
+    }
+    let codex = Codex::new(build::codex_options(&ground.settings)?);
+    let Some(mut source) = build::source(ground)? else {
+        let what = "CODEX_TOKEN_SOURCE is none: there is no account to ask for";
+        return Err(Fault::new(Exit::Settings, what));
+    };
+    let mut token = source.fresh(Why::Proactive, courier).map_err(no_token)?;
+    let mut response = send(&codex, &token, courier)?;
+    if response.head.status == 401 {
+        token = source.fresh(Why::Unauthorized, courier).map_err(no_token)?;
+        response = send(&codex, &token, courier)?;
+    }
+    if let Some(warning) = source.take_warning() {
+        Fault::new(Exit::Done, format!("warning: {warning}")).print();
+    }
+    let host = codex.endpoint().authority();
+    let (status, headers) = (response.head.status, &response.head.headers);
+    match status {
+        200..300 => {
+            let usage = usage::read(headers, &response.body, clock::unix_seconds());
+            let what = || format!("{host} answered with something that is no usage");
+            let usage = usage.ok_or_else(|| Fault::new(Exit::Provider, what()))?;
+            Ok((token, usage))
+        }
+        401 | 403 => {
+            let what = format!("{host} refused the login (status {status})");
+            Err(Fault::new(Exit::Settings, what).hint(codex.login_hint()))
+        }
+        404 => {
+            let what = format!("{host} does not tell what is left (status 404)");
+            Err(Fault::new(Exit::Provider, what).hint("the address comes from CODEX_BASE_URL"))
+        }
+        _ => {
+            let what = format!("{host} could not tell what is left (status {status})");
+            Err(Fault::new(Exit::Provider, what))
+        }
+    }
+}
+
+fn no_token(error: auth::Error) -> Fault {
+    Fault::new(Exit::Settings, &error).hint(error.hint())
+}
+
+fn send(codex: &Codex, token: &Token, courier: &mut Courier) -> Result<Response, Fault> {
+    let request = codex.usage_request(token);
+    let request = request.map_err(|error| Fault::new(Exit::Settings, error))?;
+    let bounds = Bounds {
+        whole: Deadline::after(WAIT_MAX, "the time for asking what is left"),
+        bytes_max: ANSWER_BYTES_MAX,
+        redirects_max: 0,
+        socket: None,
+    };
+    drive(&mut courier.client, request, &courier.signals, bounds).map_err(|error| {
+        if let net::Error::Interrupted { signal } = error {
+            courier.stopped_by = Some(signal);
+        }
+        let fault = Fault::new(Exit::Provider, &error);
+        match error.hint() {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
+    })
+}
+
+fn line(token: &Token, usage: Usage) -> Line {
+    let rows = usage.windows.into_iter().map(|window| Row {
+        name: window.name,
+        window_s: window.limit.window_s,
+        used_percent: window.limit.used_percent,
+        resets_at: window.limit.resets_at,
+    });
+    Line {
+        limits: rows.collect(),
+        plan: usage.plan.or_else(|| token.plan.clone()),
+        account: token.account_id.clone().or_else(|| token.email.clone()),
+    }
+}
+
+/// For a person, a line a window.
+fn spoken(token: &Token, usage: &Usage, now: u64) -> String {
+    let mut page = format!("{}\n", whose(token));
+    if usage.windows.is_empty() {
+        page.push_str("the service names no limit\n");
+    }
+    for Window { name, limit } in &usage.windows {
+        let window = match limit.window_s {
+            0 => "a window".to_string(),
+            seconds => span(seconds),
+        };
+        let name = name.as_deref().map(text::one_line);
+        let name = name.map(|name| format!("  {}", text::harmless(&name)));
+        let reset = match limit.resets_at {
+            0 => String::new(),
+            at => format!(
+                ", new at {}, {} from now",
+                date::rfc3339(at),
+                span(at.saturating_sub(now))
+            ),
+        };
+        page.push_str(&format!(
+            "  {window:<10} {:>5.1} % used{reset}{}\n",
+            limit.used_percent,
+            name.unwrap_or_default()
+        ));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::answer;
+    use crate::http::head::Headers;
+
+    #[test]
+    fn a_window_is_a_line() {
+        let body = br#"{"rate_limit":{
+            "primary_window":{"used_percent":6,"limit_window_seconds":18000,"reset_at":7920},
+            "secondary_window":{"used_percent":24.26}},
+            "code_review_rate_limit":{"primary":{"used_percent":100,"window_minutes":10080}}}"#;
+        let usage = usage::read(&Headers::new(), body, 0).unwrap();
+        let token = answer::read(b"a", "s", 0).unwrap();
+        assert_eq!(
+            spoken(&token, &usage, 1_200),
+            "unknown account\n  5 h          6.0 % used, new at 1970-01-01T02:12:00Z, 1 h 52 min \
+             from now\n  a window    24.3 % used\n  7 days     100.0 % used  code review\n"
+        );
+        let line = serde_json::to_string(&line(&token, usage)).unwrap();
+        assert!(
+            line.starts_with(
+                r#"{"limits":[{"window_s":18000,"used_percent":6.0,"resets_at":7920},{"#
+            ),
+            "{line}"
+        );
+        assert!(line.ends_with(r#"],"plan":null,"account":null}"#), "{line}");
+        let page = spoken(&token, &Usage::default(), 0);
+        assert_eq!(page, "unknown account\nthe service names no limit\n");
+    }
+}
