@@ -121,10 +121,10 @@ fn attempt(
         talk.say(&whose_client(&client));
     }
     let login = match way {
-        Way::Device => Login::issued(by_code(&client, courier, talk)?),
+        Way::Device => issued(by_code(&client, courier, talk)?),
         Way::Browser => {
             let has_display = has_display();
-            Login::issued(browser::log_in(
+            issued(browser::log_in(
                 ground,
                 &client,
                 courier,
@@ -149,6 +149,10 @@ fn attempt(
         talk.say(&format!("note: {note}"));
     }
     offer_setting(ground, options, courier, talk)
+}
+
+fn issued(tokens: auth::login::Tokens) -> Login {
+    Login::issued(tokens, clock::unix_seconds())
 }
 
 /// The way that was asked for, else the one that works here.

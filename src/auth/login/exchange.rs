@@ -61,7 +61,16 @@ pub(super) fn tokens(value: &Value) -> Result<Tokens, &'static str> {
         access: part("access_token")?.ok_or("it has no access_token")?,
         id: part("id_token")?,
         refresh: part("refresh_token")?,
+        expires_in: seconds(&value["expires_in"]),
     })
+}
+
+/// A number of seconds, which may have a fraction or be written as a text.
+fn seconds(value: &Value) -> Option<u64> {
+    let number = value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())?;
+    (number.is_finite() && number >= 0.0).then_some(number as u64)
 }
 
 /// Names and values as a form has them (WHATWG URL, application/x-www-form-urlencoded), in order.
@@ -102,7 +111,7 @@ mod tests {
         }
     }
 
-    const GOOD: &str = r#"{"access_token":"a","id_token":"i","refresh_token":"r"}"#;
+    const GOOD: &str = r#"{"access_token":"a","id_token":"i","refresh_token":"r","expires_in":9}"#;
 
     #[test]
     fn the_form_has_its_fields_in_their_order() {
@@ -110,6 +119,7 @@ mod tests {
         let tokens = exchange(&client(), &code(), &mut script).unwrap();
         assert_eq!(tokens.access, Secret::new("a"));
         assert_eq!(tokens.refresh, Some(Secret::new("r")));
+        assert_eq!(tokens.expires_in, Some(9));
         let (url, body) = &script.asked[0];
         assert_eq!(url, "https://issuer.example.org/oauth/token");
         assert_eq!(

@@ -26,6 +26,7 @@ pub fn read(bytes: &[u8], now: u64) -> Result<Login, &'static str> {
                 access,
                 id: None,
                 refresh: None,
+                expires_in: None,
             };
             (tokens, None)
         }

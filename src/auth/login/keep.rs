@@ -43,13 +43,13 @@ pub struct Login {
 }
 
 impl Login {
-    /// What a service gave.
-    pub fn issued(tokens: Tokens) -> Login {
+    /// What a service gave at `now`, in unix seconds.
+    pub fn issued(tokens: Tokens, now: u64) -> Login {
         let claims =
             |token: &Option<Secret>| Claims::read(token.as_ref().map_or("", Secret::expose));
         Login {
             account_id: claims(&tokens.id).account_id,
-            expires_at: None,
+            expires_at: tokens.expires_in.map(|left| now.saturating_add(left)),
             document: None,
             tokens,
         }
@@ -168,11 +168,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn login(mark: &str) -> Login {
-        Login::issued(Tokens {
+        let tokens = Tokens {
             access: Secret::new(jwt(5_000, mark)),
             id: Some(Secret::new(jwt(1, "id"))),
             refresh: Some(Secret::new(format!("refresh-{mark}"))),
-        })
+            // The token's own word counts.
+            expires_in: Some(1),
+        };
+        Login::issued(tokens, 1_000)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -235,15 +238,15 @@ mod tests {
 
     #[test]
     fn an_end_that_the_token_does_not_say_is_kept_beside_it() {
+        let tokens = Tokens {
+            access: Secret::new("opaque"),
+            id: None,
+            refresh: None,
+            expires_in: Some(6_000),
+        };
         let login = Login {
-            tokens: Tokens {
-                access: Secret::new("opaque"),
-                id: None,
-                refresh: None,
-            },
             account_id: Some("acc".into()),
-            expires_at: Some(7_000),
-            document: None,
+            ..Login::issued(tokens, 1_000)
         };
         let credential = login.file(Path::new("f"), &client(), 0).unwrap();
         assert_eq!(credential.token.expires_at, Some(7_000));

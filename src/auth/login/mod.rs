@@ -83,6 +83,8 @@ pub struct Tokens {
     pub id: Option<Secret>,
     /// What renews the login.
     pub refresh: Option<Secret>,
+    /// How many seconds the bearer lives, as far as the answer says so.
+    pub expires_in: Option<u64>,
 }
 
 /// Why there is no login.
