@@ -1,4 +1,5 @@
-//! Real servers of Debian's on loopback, asked by the built program; `make test-real` runs this.
+//! Real servers on loopback, Debian's and one of npm's, asked by the built program; `make
+//! test-real` runs this.
 //!
 //! What a scripted server cannot show: that ours and theirs mean the same. Each test starts what it
 //! needs for itself, in the foreground and as nobody, with its configuration in a temporary folder;
@@ -39,5 +40,7 @@ mod tinyproxy;
 mod haproxy;
 // Whoever lets us log in.
 mod ssh;
+// Whoever gives us a login.
+mod oidc;
 // A network that loses packets, and name servers that do not answer.
 mod namespace;
