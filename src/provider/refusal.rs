@@ -43,6 +43,7 @@ pub fn of_answer(status: u16, headers: &Headers, body: &[u8]) -> Error {
     let sort = sort.unwrap_or_else(|| match status {
         403 => Sort::Forbidden,
         400 | 413 | 422 if refusal.is_overflow_in_words() => Sort::Overflow,
+        400 if refusal.is_spent_in_words() => Sort::Quota,
         _ if retry::is_retried(status) => Sort::Retry,
         _ => Sort::Refused,
     });
@@ -71,6 +72,7 @@ pub fn of_event(error: &Value) -> Error {
     let is_ours = refusal.kind == "invalid_request_error";
     let sort = sort.unwrap_or(match () {
         () if refusal.is_overflow_in_words() => Sort::Overflow,
+        () if refusal.is_spent_in_words() => Sort::Quota,
         () if is_ours => Sort::Refused,
         () => Sort::Retry,
     });
@@ -153,9 +155,19 @@ impl Refusal {
 
     fn is_overflow_in_words(&self) -> bool {
         let words = self.words.to_ascii_lowercase();
-        ["context window", "context length", "prompt is too long"]
-            .iter()
-            .any(|phrase| words.contains(phrase))
+        [
+            "context window",
+            "context length",
+            "context limit",
+            "prompt is too long",
+        ]
+        .iter()
+        .any(|phrase| words.contains(phrase))
+    }
+
+    fn is_spent_in_words(&self) -> bool {
+        let words = self.words.to_ascii_lowercase();
+        words.contains("credit balance is too low")
     }
 
     fn into_error(self, sort: Sort, status: u16) -> Error {
@@ -188,12 +200,15 @@ fn sort_of(code: &str) -> Option<Sort> {
         | "flex_unavailable" => Sort::Retry,
         "usage_limit_reached"
         | "insufficient_quota"
+        | "billing_error"
         | "billing_hard_limit_reached"
         | "credit_balance_exhausted" => Sort::Quota,
         code if code.ends_with("_spend_limit_exceeded") => Sort::Quota,
         // The plan lacks it; no waiting helps, another account does.
-        "usage_not_included" => Sort::Forbidden,
-        "context_length_exceeded" => Sort::Overflow,
+        "usage_not_included" | "permission_error" => Sort::Forbidden,
+        "authentication_error" => Sort::Auth,
+        "context_length_exceeded" | "request_too_large" => Sort::Overflow,
+        "not_found_error" => Sort::Refused,
         "invalid_prompt" | "bio_policy" | "cyber_policy" | "misalignment_policy_violation" => {
             Sort::Refused
         }
@@ -363,6 +378,20 @@ mod tests {
             let error = of_answer(400, &Headers::new(), body.as_bytes());
             assert!(matches!(error, Error::Overflow { .. }), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_spent_balance_is_known_by_its_words() {
+        let words = "Your credit balance is too low to access the API.";
+        let body = format!(r#"{{"error":{{"type":"invalid_request_error","message":"{words}"}}}}"#);
+        check(
+            400,
+            &[],
+            &body,
+            quota(None, &format!("status 400: {words}")),
+        );
+        let event: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(of_event(&event), quota(None, words));
     }
 
     #[test]
