@@ -2,4 +2,5 @@
 
 pub mod fingerprint;
 pub mod generate;
+pub mod messages;
 pub mod responses;
