@@ -5,6 +5,9 @@
 //! recorded bytes alone. A wire that several members speak lies in `wire/`; a member's own file
 //! holds its endpoint, headers, credential and models; `retry` says what is worth another try.
 
+pub mod anthropic;
+pub mod claude;
+pub mod claude_code;
 pub mod codex;
 pub mod effort;
 pub mod gemini;
@@ -243,4 +246,9 @@ pub struct Capabilities {
 }
 
 /// One row for each member that is built in.
-pub const CAPABILITIES: &[Capabilities] = &[codex::CAPABILITIES, gemini::CAPABILITIES];
+pub const CAPABILITIES: &[Capabilities] = &[
+    codex::CAPABILITIES,
+    claude_code::CAPABILITIES,
+    anthropic::CAPABILITIES,
+    gemini::CAPABILITIES,
+];
