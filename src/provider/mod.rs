@@ -12,6 +12,7 @@ pub mod codex;
 pub mod effort;
 pub mod gemini;
 pub mod models;
+pub mod overflow;
 pub mod refusal;
 pub mod retry;
 pub mod transport;
@@ -173,6 +174,9 @@ pub enum Error {
     },
     /// The conversation does not fit into the model's window: make it shorter.
     Overflow {
+        /// How many tokens fit, where the service says so: what it says now counts more than
+        /// what it or we said before.
+        window: Option<u64>,
         /// What the service said.
         detail: String,
     },
@@ -197,7 +201,7 @@ impl fmt::Display for Error {
             Error::Auth { detail } => write!(f, "the service does not accept the login: {detail}"),
             Error::Forbidden { detail } => write!(f, "the service forbids this: {detail}"),
             Error::Quota { detail, .. } => write!(f, "the allowance is spent: {detail}"),
-            Error::Overflow { detail } => {
+            Error::Overflow { detail, .. } => {
                 write!(f, "the conversation is too long for the model: {detail}")
             }
             Error::Refused { detail, .. } => write!(f, "the service refused: {detail}"),
@@ -212,7 +216,7 @@ impl Error {
         | Error::Auth { detail }
         | Error::Forbidden { detail }
         | Error::Quota { detail, .. }
-        | Error::Overflow { detail }
+        | Error::Overflow { detail, .. }
         | Error::Refused { detail, .. }
         | Error::Settings { detail }) = &mut self;
         if !secret.expose().is_empty() {

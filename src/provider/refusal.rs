@@ -8,6 +8,7 @@ use crate::base::date;
 use crate::base::text;
 use crate::http::head::Headers;
 use crate::provider::Error;
+use crate::provider::overflow;
 use crate::provider::retry;
 use serde_json::Value;
 use std::time::Duration;
@@ -38,11 +39,14 @@ pub fn of_answer(status: u16, headers: &Headers, body: &[u8]) -> Error {
         401 => Some(Sort::Auth),
         402 => Some(Sort::Quota),
         429 if is_spent => Some(Sort::Quota),
+        // llama.cpp's code for it is that of any fault of its own.
+        400 | 413 | 422 | 500 if refusal.is_overflow() => Some(Sort::Overflow),
+        // One request that is larger than what a minute allows: waiting does not make it smaller.
+        413 if refusal.code == "rate_limit_exceeded" => Some(Sort::Overflow),
         _ => refusal.sort(),
     };
     let sort = sort.unwrap_or_else(|| match status {
         403 => Sort::Forbidden,
-        400 | 413 | 422 if refusal.is_overflow_in_words() => Sort::Overflow,
         400 if refusal.is_spent_in_words() => Sort::Quota,
         _ if retry::is_retried(status) => Sort::Retry,
         _ => Sort::Refused,
@@ -59,8 +63,7 @@ pub fn of_event(error: &Value) -> Error {
     if refusal.words.is_empty() {
         refusal.words = "the service broke the answer off without saying why".into();
     }
-    let status = error["status"].as_u64().or(error["status_code"].as_u64());
-    let status = status.and_then(|status| u16::try_from(status).ok());
+    let status = refusal.status;
     let by_status = |status| match status {
         401 => Some(Sort::Auth),
         402 => Some(Sort::Quota),
@@ -68,10 +71,11 @@ pub fn of_event(error: &Value) -> Error {
         400..500 if !retry::is_retried(status) => Some(Sort::Refused),
         _ => None,
     };
-    let sort = refusal.sort().or_else(|| status.and_then(by_status));
-    let is_ours = refusal.kind == "invalid_request_error";
+    let is_overflow = refusal.is_overflow().then_some(Sort::Overflow);
+    let known = is_overflow.or_else(|| refusal.sort());
+    let sort = known.or_else(|| status.and_then(by_status));
+    let is_ours = refusal.kind == "invalid_request_error" && status.is_none();
     let sort = sort.unwrap_or(match () {
-        () if refusal.is_overflow_in_words() => Sort::Overflow,
         () if refusal.is_spent_in_words() => Sort::Quota,
         () if is_ours => Sort::Refused,
         () => Sort::Retry,
@@ -106,6 +110,10 @@ struct Refusal {
     resets_at: Option<u64>,
     resets_in_s: Option<u64>,
     after: Option<Duration>,
+    /// The status that stands in the JSON itself.
+    status: Option<u16>,
+    /// The tokens that fit, where they are a field of their own.
+    window: Option<u64>,
 }
 
 impl Refusal {
@@ -143,6 +151,8 @@ impl Refusal {
             resets_at: inner["resets_at"].as_u64(),
             resets_in_s: inner["resets_in_seconds"].as_u64(),
             after: retry::wait_in_words(&words),
+            status: status_in(whole).or_else(|| status_in(inner)),
+            window: inner["n_ctx"].as_u64(),
             code,
             kind,
         }
@@ -153,16 +163,8 @@ impl Refusal {
         sort_of(&self.code).or_else(|| sort_of(&self.kind))
     }
 
-    fn is_overflow_in_words(&self) -> bool {
-        let words = self.words.to_ascii_lowercase();
-        [
-            "context window",
-            "context length",
-            "context limit",
-            "prompt is too long",
-        ]
-        .iter()
-        .any(|phrase| words.contains(phrase))
+    fn is_overflow(&self) -> bool {
+        self.sort() == Some(Sort::Overflow) || overflow::is_said(&self.words)
     }
 
     fn is_spent_in_words(&self) -> bool {
@@ -183,10 +185,27 @@ impl Refusal {
                 resets_at: self.resets_at,
                 detail,
             },
-            Sort::Overflow => Error::Overflow { detail },
+            Sort::Overflow => Error::Overflow {
+                window: self.window.or_else(|| overflow::window(&self.words)),
+                detail,
+            },
             Sort::Refused => Error::Refused { status, detail },
         }
     }
+}
+
+/// The status of an error, which many put beside its words, some as a string.
+fn status_in(json: &Value) -> Option<u16> {
+    let fields = ["status", "status_code", "code"].into_iter();
+    let numbers = fields.filter_map(|name| {
+        let value = &json[name];
+        let digits = || value.as_str().and_then(|text| text.parse().ok());
+        value.as_u64().or_else(digits)
+    });
+    let statuses = numbers.filter_map(|number| u16::try_from(number).ok());
+    statuses
+        .into_iter()
+        .find(|status| (400..600).contains(status))
 }
 
 /// The codes that decide by themselves.
@@ -197,6 +216,8 @@ fn sort_of(code: &str) -> Option<Sort> {
         | "server_is_overloaded"
         | "overloaded_error"
         | "server_error"
+        // The model slipped; the next time it may not.
+        | "tool_use_failed"
         | "flex_unavailable" => Sort::Retry,
         "usage_limit_reached"
         | "insufficient_quota"
@@ -207,7 +228,9 @@ fn sort_of(code: &str) -> Option<Sort> {
         // The plan lacks it; no waiting helps, another account does.
         "usage_not_included" | "permission_error" => Sort::Forbidden,
         "authentication_error" => Sort::Auth,
-        "context_length_exceeded" | "request_too_large" => Sort::Overflow,
+        "context_length_exceeded" | "request_too_large" | "exceed_context_size_error" => {
+            Sort::Overflow
+        }
         "not_found_error" => Sort::Refused,
         "invalid_prompt" | "bio_policy" | "cyber_policy" | "misalignment_policy_violation" => {
             Sort::Refused
@@ -395,6 +418,33 @@ mod tests {
     }
 
     #[test]
+    fn an_overflow_says_how_much_fits() {
+        #[track_caller]
+        fn check_window(status: u16, body: &str, expected: Option<u64>) {
+            match of_answer(status, &Headers::new(), body.as_bytes()) {
+                Error::Overflow { window, .. } => assert_eq!(window, expected, "{body}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        let old = r#"{"error":{"code":500,"message":"too much","n_ctx":8192,
+            "type":"exceed_context_size_error","n_prompt_tokens":14429}}"#;
+        check_window(500, old, Some(8_192));
+        let full = r#"{"error":{"code":500,"message":"Context size has been exceeded.",
+            "type":"server_error"}}"#;
+        check_window(500, full, None);
+        let vllm = concat!(
+            r#"{"object":"error","message":"This model's maximum context length is 6048 tokens. "#,
+            r#"However, you requested 6616 tokens","type":"BadRequestError","code":400}"#
+        );
+        check_window(400, vllm, Some(6_048));
+        let minute = concat!(
+            r#"{"error":{"message":"Request too large for model `m` on tokens per minute (TPM): "#,
+            r#"Limit 6000, Requested 9000","type":"tokens","code":"rate_limit_exceeded"}}"#
+        );
+        check_window(413, minute, None);
+    }
+
+    #[test]
     fn a_page_is_named_as_a_page() {
         let page = "<!DOCTYPE html><html><head><TITLE>Just a moment...</TITLE></head>";
         let detail = "status 403: a browser check of a proxy in front of the service: \
@@ -457,6 +507,7 @@ mod tests {
         );
         let detail = "m".to_string();
         let json = r#"{"code":"context_length_exceeded","message":"m"}"#;
-        check(json, Error::Overflow { detail });
+        let window = None;
+        check(json, Error::Overflow { window, detail });
     }
 }

@@ -8,6 +8,7 @@
 use crate::base::date;
 use crate::http::head::Headers;
 use crate::provider::Error;
+use crate::provider::overflow;
 use crate::provider::refusal;
 use serde_json::Value;
 use std::time::Duration;
@@ -89,7 +90,8 @@ fn sorted(error: Error, status: u16, inner: &Value, now: Option<u64>) -> Error {
         }
         400 | 413 if says(&["input token count", "payload size exceeds"]) => {
             let detail = detail(error);
-            Error::Overflow { detail }
+            let window = overflow::window(&detail);
+            Error::Overflow { window, detail }
         }
         429 => exhausted(error, details, words, now),
         _ => error,
@@ -137,7 +139,7 @@ fn detail(error: Error) -> String {
     | Error::Auth { detail }
     | Error::Forbidden { detail }
     | Error::Quota { detail, .. }
-    | Error::Overflow { detail }
+    | Error::Overflow { detail, .. }
     | Error::Refused { detail, .. }
     | Error::Settings { detail }) = error;
     detail
@@ -252,13 +254,19 @@ mod tests {
         let detail = format!("status 400: {words}");
         check(
             json!({"code": 400, "message": words, "status": "INVALID_ARGUMENT"}),
-            Error::Overflow { detail },
+            Error::Overflow {
+                window: overflow::window(words),
+                detail,
+            },
         );
         let words = "Request payload size exceeds the limit: 20971520 bytes.";
         let detail = format!("status 400: {words}");
         check(
             json!({"code": 400, "message": words}),
-            Error::Overflow { detail },
+            Error::Overflow {
+                window: None,
+                detail,
+            },
         );
     }
 

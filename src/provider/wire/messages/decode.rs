@@ -276,6 +276,7 @@ impl Decoder {
             "refusal" => Stop::Filter,
             "model_context_window_exceeded" => {
                 return Err(Error::Overflow {
+                    window: None,
                     detail: "the answer does not fit into the model's window any more".into(),
                 });
             }

@@ -466,7 +466,10 @@ fn failures_within_the_stream_are_typed() {
         &[&failed(
             r#"{"code":"context_length_exceeded","message":"too long"}"#,
         )],
-        Error::Overflow { detail },
+        Error::Overflow {
+            window: None,
+            detail,
+        },
     );
     let refused = || Error::Refused {
         status: 200,
