@@ -21,6 +21,7 @@ use crate::chat::tool::Input;
 use crate::chat::tool::ToolSpec;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::wire::ABORTED;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::generate::head;
 use crate::provider::wire::generate::head::Thinks;
@@ -30,9 +31,6 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 use serde_json::value::RawValue;
-
-/// What the model reads where a call has no answer.
-const ABORTED: &str = "aborted";
 
 /// What stands in for the signature of a call that this service did not make. Newer models refuse
 /// the first call of a step without one; the vendor's documentation names this value for histories

@@ -23,6 +23,7 @@ use crate::chat::tool::Input;
 use crate::chat::tool::ToolSpec;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::wire::ABORTED;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::messages::block;
 use crate::provider::wire::messages::name;
@@ -34,9 +35,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-/// What the model reads where a call has no answer.
-const ABORTED: &str = "aborted";
 
 /// What stands for the user's words where the wire wants some and there are none.
 const GO_ON: &str = "Go on.";

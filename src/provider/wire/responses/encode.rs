@@ -23,14 +23,12 @@ use crate::chat::tool::ToolSpec;
 use crate::provider::Effort;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::wire::ABORTED;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::responses::item;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-
-/// What the model reads where a call has no answer; the words are the official client's.
-const ABORTED: &str = "aborted";
 
 /// Where prompt and tools stand, and what goes with that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
