@@ -27,6 +27,7 @@ use crate::provider::models::Model;
 use crate::provider::refusal;
 use crate::provider::transport;
 use crate::provider::wire::responses::decode;
+use crate::provider::wire::responses::encode::Dialect;
 use crate::provider::wire::responses::encode::Encoder;
 
 /// The provider's name.
@@ -208,7 +209,10 @@ impl Provider for Codex {
         let model = self.model(request.model).to_string();
         let is_lite = self.is_lite(&model);
         let body = match is_lite {
-            true => self.encoder.encode_lite(&model, request)?,
+            true => {
+                let dialect = &Dialect::CODEX_LITE;
+                self.encoder.encode_for(&model, request, dialect)?
+            }
             false => self.encoder.encode(&model, request)?,
         };
         let url = self.options.base_url.join("/responses");

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod fingerprint;
+pub mod freeform;
 pub mod generate;
 pub mod messages;
 pub mod responses;

@@ -18,7 +18,6 @@ use crate::chat::Opaque;
 use crate::chat::Part;
 use crate::chat::ToolCall;
 use crate::chat::ToolResult;
-use crate::chat::tool::Input;
 use crate::provider::Error;
 use crate::provider::Request;
 use crate::provider::wire::ABORTED;
@@ -27,6 +26,7 @@ use crate::provider::wire::completions::dialect::Dialect;
 use crate::provider::wire::completions::dialect::Echo;
 use crate::provider::wire::completions::dialect::Ids;
 use crate::provider::wire::fingerprint::Fingerprint;
+use crate::provider::wire::freeform;
 use crate::provider::wire::responses::json::Fields;
 use serde::Serialize;
 use serde_json::json;
@@ -37,9 +37,6 @@ mod head;
 
 /// What the model reads as the answer of a tool that only gave pictures.
 const PICTURES: &str = "the pictures follow";
-
-/// The field of a free text whose tool is not on offer any more.
-const FREEFORM_FIELD: &str = "input";
 
 /// The field that holds arguments which are no object.
 const BROKEN_FIELD: &str = "not_json";
@@ -72,7 +69,7 @@ impl Encoder {
         let style = Style {
             dialect: Some(*dialect),
             provider: self.provider,
-            fields: freeform_fields(request),
+            fields: freeform::fields(request.tools),
         };
         self.sent.catch_up(request.history, style);
         // The head's closing brace moves behind the messages.
@@ -103,17 +100,7 @@ struct Style {
     dialect: Option<Dialect>,
     provider: &'static str,
     /// Each tool that takes free text, and the field that it has as a function.
-    fields: Vec<(&'static str, &'static str)>,
-}
-
-fn freeform_fields(request: &Request<'_>) -> Vec<(&'static str, &'static str)> {
-    let tools = request.tools.iter();
-    tools
-        .filter_map(|tool| match tool.input {
-            Input::Freeform { field, .. } => Some((tool.name, field)),
-            Input::Schema(_) => None,
-        })
-        .collect()
+    fields: freeform::Fields,
 }
 
 /// The messages that were encoded, and their bytes.
@@ -235,21 +222,14 @@ impl Sent {
 
     /// The call's input as a JSON object.
     fn arguments<'a>(&self, call: &'a ToolCall) -> Cow<'a, str> {
-        let field = match call.kind {
-            CallKind::Function if is_object(&call.arguments) => {
-                return Cow::Borrowed(&call.arguments);
-            }
-            CallKind::Function => BROKEN_FIELD,
+        match call.kind {
+            CallKind::Function if is_object(&call.arguments) => Cow::Borrowed(&call.arguments),
+            CallKind::Function => Cow::Owned(json!({ BROKEN_FIELD: call.arguments }).to_string()),
             CallKind::Freeform => {
-                let known = self
-                    .style
-                    .fields
-                    .iter()
-                    .find(|(name, _)| *name == call.name);
-                known.map_or(FREEFORM_FIELD, |(_, field)| *field)
+                let fields = &self.style.fields;
+                Cow::Owned(freeform::arguments(fields, &call.name, &call.arguments))
             }
-        };
-        Cow::Owned(json!({ field: call.arguments }).to_string())
+        }
     }
 
     /// What this provider put beside the call.

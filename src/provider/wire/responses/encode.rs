@@ -25,6 +25,7 @@ use crate::provider::Error;
 use crate::provider::Request;
 use crate::provider::wire::ABORTED;
 use crate::provider::wire::fingerprint::Fingerprint;
+use crate::provider::wire::freeform;
 use crate::provider::wire::responses::item;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -32,13 +33,42 @@ use std::borrow::Cow;
 
 /// Where prompt and tools stand, and what goes with that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Shape {
+pub enum Shape {
     /// In fields of their own.
     #[default]
     Classic,
     /// In the input. Calls come one by one, all thoughts of the conversation are kept, and
     /// pictures say nothing of their detail.
     Lite,
+}
+
+/// What services that speak this wire differ in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// Where prompt and tools stand.
+    pub shape: Shape,
+    /// Tools that take free text are offered as such; else they are functions with one field.
+    pub has_freeform: bool,
+    /// The model may be asked for its thoughts; models without any refuse the question.
+    pub has_reasoning: bool,
+    /// The answer may be bounded.
+    pub has_output_max: bool,
+}
+
+impl Dialect {
+    /// What ChatGPT's own service takes.
+    pub const CODEX: Dialect = Dialect {
+        shape: Shape::Classic,
+        has_freeform: true,
+        has_reasoning: true,
+        has_output_max: false,
+    };
+
+    /// The same for a model that takes the lite shape.
+    pub const CODEX_LITE: Dialect = Dialect {
+        shape: Shape::Lite,
+        ..Dialect::CODEX
+    };
 }
 
 /// Encodes the requests of one conversation, one after the other.
@@ -60,30 +90,37 @@ impl Encoder {
 
     /// The body that asks `model` to go on. Fails only if a schema is not JSON.
     pub fn encode(&mut self, model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
-        self.encode_in(Shape::Classic, model, request)
+        self.encode_for(model, request, &Dialect::CODEX)
     }
 
-    /// The same for a model that takes the lite shape.
-    pub fn encode_lite(&mut self, model: &str, request: &Request<'_>) -> Result<Vec<u8>, Error> {
-        self.encode_in(Shape::Lite, model, request)
-    }
-
-    fn encode_in(
+    /// The same for a service that takes `dialect`.
+    pub fn encode_for(
         &mut self,
-        shape: Shape,
         model: &str,
         request: &Request<'_>,
+        dialect: &Dialect,
     ) -> Result<Vec<u8>, Error> {
-        let tools = request.tools.iter().map(Tool::of);
+        let tools = request.tools.iter().map(|spec| Tool::of(spec, dialect));
         let tools: Vec<Tool<'_>> = tools.collect::<Result<_, _>>()?;
-        let (mut body, lead) = match shape {
-            Shape::Classic => (head(shape, model, request, tools)?, Vec::new()),
+        let (mut body, lead) = match dialect.shape {
+            Shape::Classic => (head(model, request, dialect, tools)?, Vec::new()),
             Shape::Lite => (
-                head(shape, model, request, Vec::new())?,
+                head(model, request, dialect, Vec::new())?,
                 lead(request, tools),
             ),
         };
-        self.sent.catch_up(shape, request.history, self.provider);
+        let fields = match dialect.has_freeform {
+            true => None,
+            false => Some(freeform::fields(request.tools)),
+        };
+        if self.sent.fields != fields {
+            self.sent = Sent {
+                fields,
+                ..Sent::default()
+            };
+        }
+        self.sent
+            .catch_up(dialect.shape, request.history, self.provider);
         let missing = self.sent.missing_outputs();
         body.reserve(lead.len() + self.sent.items.len() + missing.len() + 16);
         // The head's closing brace moves behind the input.
@@ -114,6 +151,8 @@ struct Sent {
     fingerprint: Fingerprint,
     /// The calls of the last answer that have no output in `items` yet, in order.
     open: Vec<(String, CallKind)>,
+    /// Where the service has functions only: what a free text is called in each.
+    fields: Option<freeform::Fields>,
 }
 
 impl Sent {
@@ -124,6 +163,7 @@ impl Sent {
         if !is_same || shape != self.shape {
             *self = Sent {
                 shape,
+                fields: self.fields.take(),
                 ..Sent::default()
             };
         }
@@ -167,7 +207,13 @@ impl Sent {
     fn push_block(&mut self, block: &Block, provider: &str) {
         let echoed = echoed(block, provider);
         if let Block::Call(call) = block {
-            self.open.push((call.id.clone(), call.kind));
+            let is_function = self.fields.is_some();
+            let kind = if is_function {
+                CallKind::Function
+            } else {
+                call.kind
+            };
+            self.open.push((call.id.clone(), kind));
         }
         match (echoed, block) {
             (Some(opaque), _) => {
@@ -178,7 +224,18 @@ impl Sent {
                 let content = vec![Content::OutputText { text }];
                 self.push_item(&Item::message("assistant", content));
             }
-            (None, Block::Call(call)) => self.push_item(&Item::call(call)),
+            (None, Block::Call(call)) => match (&self.fields, call.kind) {
+                (Some(fields), CallKind::Freeform) => {
+                    let arguments = freeform::arguments(fields, &call.name, &call.arguments);
+                    let call = ToolCall {
+                        arguments,
+                        kind: CallKind::Function,
+                        ..call.clone()
+                    };
+                    self.push_item(&Item::call(&call));
+                }
+                _ => self.push_item(&Item::call(call)),
+            },
             // Thoughts without their encrypted form are of no use to the service.
             (None, Block::Text { .. } | Block::Thinking { .. } | Block::Other(_)) => {}
         }
@@ -251,9 +308,9 @@ fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
 
 /// Everything of the body but the input.
 fn head(
-    shape: Shape,
     model: &str,
     request: &Request<'_>,
+    dialect: &Dialect,
     tools: Vec<Tool<'_>>,
 ) -> Result<Vec<u8>, Error> {
     let schema = request
@@ -269,7 +326,8 @@ fn head(
     });
     // Without tools the service does not want to hear how they are to be called.
     let has_tools = !request.tools.is_empty();
-    let is_lite = shape == Shape::Lite;
+    let is_lite = dialect.shape == Shape::Lite;
+    let has_reasoning = dialect.has_reasoning;
     let head = Head {
         model,
         instructions: (!is_lite).then_some(request.system),
@@ -278,12 +336,13 @@ fn head(
         parallel_tool_calls: has_tools.then_some(!is_lite),
         reasoning: Reasoning {
             effort: request.thinking.as_effort().map(effort_word),
-            summary: (!request.thinking.is_off).then_some("auto"),
+            summary: (has_reasoning && !request.thinking.is_off).then_some("auto"),
             context: is_lite.then_some("all_turns"),
         },
+        max_output_tokens: request.output_max.filter(|_| dialect.has_output_max),
         store: false,
         stream: true,
-        include: ["reasoning.encrypted_content"],
+        include: has_reasoning.then_some(["reasoning.encrypted_content"]),
         prompt_cache_key: request.session,
         text,
     };
@@ -342,9 +401,12 @@ struct Head<'a> {
     parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Reasoning::is_default")]
     reasoning: Reasoning,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
     store: bool,
     stream: bool,
-    include: [&'a str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "str::is_empty")]
     prompt_cache_key: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -388,7 +450,7 @@ enum Tool<'a> {
         name: &'a str,
         description: &'a str,
         strict: bool,
-        parameters: &'a RawValue,
+        parameters: Cow<'a, RawValue>,
     },
     Custom {
         name: &'a str,
@@ -416,7 +478,7 @@ struct Grammar<'a> {
 }
 
 impl<'a> Tool<'a> {
-    fn of(spec: &ToolSpec) -> Result<Tool<'a>, Error> {
+    fn of(spec: &ToolSpec, dialect: &Dialect) -> Result<Tool<'a>, Error> {
         let (name, description) = (spec.name, spec.description);
         Ok(match spec.input {
             Input::Schema(schema) => Tool::Function {
@@ -424,7 +486,13 @@ impl<'a> Tool<'a> {
                 description,
                 // Strict schemas would have to list every field as required.
                 strict: false,
-                parameters: raw(schema, &format!("the schema of the tool {name}"))?,
+                parameters: Cow::Borrowed(raw(schema, &format!("the schema of the tool {name}"))?),
+            },
+            Input::Freeform { grammar, field } if !dialect.has_freeform => Tool::Function {
+                name,
+                description,
+                strict: false,
+                parameters: Cow::Owned(freeform::schema(grammar, field)),
             },
             Input::Freeform { grammar, .. } => Tool::Custom {
                 name,

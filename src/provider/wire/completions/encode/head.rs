@@ -8,11 +8,10 @@ use crate::provider::Request;
 use crate::provider::wire::completions::dialect::Dialect;
 use crate::provider::wire::completions::dialect::Efforts;
 use crate::provider::wire::completions::dialect::OutputField;
+use crate::provider::wire::freeform;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::value::to_raw_value;
 use std::borrow::Cow;
 
 /// The body without its messages, as an object. Fails if a schema is not JSON.
@@ -134,7 +133,7 @@ impl<'a> Tool<'a> {
                 schema,
                 &format!("the schema of the tool {}", spec.name),
             )?),
-            Input::Freeform { grammar, field } => Cow::Owned(freeform(grammar, field)),
+            Input::Freeform { grammar, field } => Cow::Owned(freeform::schema(grammar, field)),
         };
         let is_strict = dialect.has_strict && is_strict(parameters.get());
         Ok(Tool {
@@ -147,18 +146,6 @@ impl<'a> Tool<'a> {
             },
         })
     }
-}
-
-/// A free text as a function's one field. Its grammar is not enforced then, so it is told.
-fn freeform(grammar: &str, field: &str) -> Box<RawValue> {
-    let description = format!("Text in this grammar (Lark):\n{grammar}");
-    let schema = json!({
-        "type": "object",
-        "properties": {field: {"type": "string", "description": description}},
-        "required": [field],
-        "additionalProperties": false,
-    });
-    to_raw_value(&schema).expect("a JSON value has a JSON form")
 }
 
 /// Whether a service that enforces schemas takes this one: every object lists all of its fields

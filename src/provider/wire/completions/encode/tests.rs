@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::chat::tool::Effect;
+use crate::chat::tool::Input;
 use crate::chat::tool::ToolSpec;
 use crate::provider::Effort;
 use crate::provider::Thinking;

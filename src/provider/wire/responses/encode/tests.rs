@@ -122,7 +122,9 @@ fn the_lite_shape_has_prompt_and_tools_in_the_input() {
         Part::Image(image),
     ])];
     let mut encoder = Encoder::new("p");
-    let body = encoder.encode_lite("m", &request(&history)).unwrap();
+    let body = encoder
+        .encode_for("m", &request(&history), &Dialect::CODEX_LITE)
+        .unwrap();
     assert_eq!(String::from_utf8(body).unwrap(), expected);
     // What was kept of the one shape is not taken for the other.
     let classic = encoder.encode("m", &request(&history)).unwrap();
@@ -133,7 +135,9 @@ fn the_lite_shape_has_prompt_and_tools_in_the_input() {
         session: "",
         ..request(&[])
     };
-    let body = encoder.encode_lite("m", &bare).unwrap();
+    let body = encoder
+        .encode_for("m", &bare, &Dialect::CODEX_LITE)
+        .unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["input"], json!([]));
     assert!(body.get("parallel_tool_calls").is_none());
@@ -177,6 +181,45 @@ fn effort_and_schema_are_sent_where_they_are_asked_for() {
     let format = json!({"type": "json_schema", "name": "answer", "strict": true,
         "schema": {"type": "object"}});
     assert_eq!(body["text"], json!({ "format": format }));
+}
+
+#[test]
+fn a_service_that_has_functions_only_gets_no_free_text() {
+    let plain = Dialect {
+        shape: Shape::Classic,
+        has_freeform: false,
+        has_reasoning: false,
+        has_output_max: true,
+    };
+    let mut patch = call("a", CallKind::Freeform, None);
+    patch.name = "apply_patch".into();
+    patch.arguments = "*** x".into();
+    let history = [answer_with(&[patch.clone()]), results(&[patch])];
+    let asked = Request {
+        output_max: Some(7),
+        ..request(&history)
+    };
+    let mut encoder = Encoder::new("p");
+    // What was kept for another service is not sent.
+    encoder.encode("m", &asked).unwrap();
+    let body = encoder.encode_for("m", &asked, &plain).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let tool = &body["tools"][1];
+    assert_eq!(
+        (&tool["type"], &tool["name"]),
+        (&json!("function"), &json!("apply_patch"))
+    );
+    assert_eq!(tool["parameters"]["required"], json!(["patch"]));
+    assert_eq!(
+        body["input"],
+        json!([
+            {"type": "function_call", "call_id": "a", "name": "apply_patch",
+                "arguments": r#"{"patch":"*** x"}"#},
+            {"type": "function_call_output", "call_id": "a", "output": "did a"},
+        ])
+    );
+    assert_eq!(body["max_output_tokens"], 7);
+    assert!(body.get("reasoning").is_none() && body.get("include").is_none());
 }
 
 #[test]
@@ -400,14 +443,14 @@ fn a_body_without_its_end_is_a_prefix_of_the_next() {
         }]),
         Message::user("z"),
     ];
-    for encode in [Encoder::encode, Encoder::encode_lite] {
+    for dialect in [Dialect::CODEX, Dialect::CODEX_LITE] {
         let mut encoder = Encoder::new("p");
         let mut before: Option<Vec<u8>> = None;
         // What is sent ends with a message of the person or with results.
         for length in [2, 4, 6] {
             let asked = request(&history[..length]);
-            let body = encode(&mut encoder, "m", &asked).unwrap();
-            let anew = encode(&mut Encoder::new("p"), "m", &asked);
+            let body = encoder.encode_for("m", &asked, &dialect).unwrap();
+            let anew = Encoder::new("p").encode_for("m", &asked, &dialect);
             assert_eq!(body, anew.unwrap(), "resuming gives the same bytes");
             if let Some(before) = before {
                 assert!(body.starts_with(&before[..before.len() - 2]));
