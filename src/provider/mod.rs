@@ -12,9 +12,11 @@ pub mod codex;
 pub mod effort;
 pub mod gemini;
 pub mod models;
+pub mod openai;
 pub mod overflow;
 pub mod refusal;
 pub mod retry;
+pub mod router;
 pub mod transport;
 pub mod wire;
 
@@ -125,6 +127,28 @@ pub trait Provider {
 
     /// What a status other than 200 means.
     fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error;
+
+    /// What is to be asked of the service before the first request, one thing after the other
+    /// until there is none: its models, how much fits into `model`. What it does not answer is
+    /// passed over.
+    fn question(
+        &mut self,
+        _model: &str,
+        _token: Option<&auth::Token>,
+    ) -> Result<Option<http::exchange::Request>, Error> {
+        Ok(None)
+    }
+
+    /// The answer to the last question.
+    fn answered(&mut self, _model: &str, _status: u16, _body: &[u8]) {}
+
+    /// The service said, with an `Error::Overflow`, how many tokens fit into `model`.
+    fn learn_window(&mut self, _model: &str, _tokens: u64) {}
+
+    /// Turns to another wire after an `Error::OtherWire`; false where there is none left.
+    fn turn_to_other_wire(&mut self) -> bool {
+        false
+    }
 }
 
 /// Turns the events of one answer into deltas.
@@ -187,6 +211,12 @@ pub enum Error {
         /// What the service said.
         detail: String,
     },
+    /// The service does not speak the wire that was tried: turn to another one and encode again,
+    /// at once. It was no try.
+    OtherWire {
+        /// What the service said.
+        detail: String,
+    },
     /// Nothing was sent, since a setting or an option of ours forbids or breaks it.
     Settings {
         /// Which, and what is wrong with it.
@@ -204,6 +234,9 @@ impl fmt::Display for Error {
             Error::Overflow { detail, .. } => {
                 write!(f, "the conversation is too long for the model: {detail}")
             }
+            Error::OtherWire { detail } => {
+                write!(f, "the service does not speak this protocol: {detail}")
+            }
             Error::Refused { detail, .. } => write!(f, "the service refused: {detail}"),
         }
     }
@@ -218,6 +251,7 @@ impl Error {
         | Error::Quota { detail, .. }
         | Error::Overflow { detail, .. }
         | Error::Refused { detail, .. }
+        | Error::OtherWire { detail }
         | Error::Settings { detail }) = &mut self;
         if !secret.expose().is_empty() {
             *detail = detail.replace(secret.expose(), "[secret]");
@@ -255,4 +289,6 @@ pub const CAPABILITIES: &[Capabilities] = &[
     claude_code::CAPABILITIES,
     anthropic::CAPABILITIES,
     gemini::CAPABILITIES,
+    openai::CAPABILITIES,
+    router::CAPABILITIES,
 ];

@@ -141,6 +141,7 @@ fn detail(error: Error) -> String {
     | Error::Quota { detail, .. }
     | Error::Overflow { detail, .. }
     | Error::Refused { detail, .. }
+    | Error::OtherWire { detail }
     | Error::Settings { detail }) = error;
     detail
 }

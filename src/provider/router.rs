@@ -1,0 +1,222 @@
+//! router: a gateway on one's own network that needs no credential (PROVIDER=router or scorpiox).
+//!
+//! Nobody says which wire it speaks, so they are tried in order, each with the request itself: a
+//! gateway that does not know the path answers 404, 405 or 501, or a page. The first one that
+//! answers is kept for the session. The rest is `openai` under another name.
+//!
+//! Not here: what to do without ROUTER_URL. On the default port anybody may listen, so whoever
+//! builds the member looks at `http://127.0.0.1:8080` first (`models_request`), names what
+//! answers, and asks the person before a prompt is sent; without a terminal none is.
+
+use crate::auth;
+use crate::chat::delta::Limit;
+use crate::http::exchange;
+use crate::http::head::Headers;
+use crate::http::head::ResponseHead;
+use crate::http::url::Url;
+use crate::provider::Capabilities;
+use crate::provider::Decoder;
+use crate::provider::Error;
+use crate::provider::Provider;
+use crate::provider::Request;
+use crate::provider::models::Model;
+use crate::provider::openai;
+use crate::provider::openai::OpenAi;
+use crate::provider::openai::Wire;
+use crate::provider::refusal;
+
+/// The provider's name.
+const NAME: &str = "router";
+
+/// Its row of the feature table.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    provider: NAME,
+    refresh: false,
+    ..openai::CAPABILITIES
+};
+
+/// The wires that are tried, in this order, and what each is called. Another one is a row here, and
+/// an arm where the request is encoded and where its answer is decoded.
+const WIRES: &[(Wire, &str)] = &[
+    (Wire::Responses, "/v1/responses"),
+    (Wire::Completions, "/v1/chat/completions"),
+];
+
+/// What gateways say instead of 404 where they do not know a path. Lower case.
+const UNKNOWN_PATH: &[&str] = &[
+    "invalid url",
+    "unrecognized request url",
+    "unexpected endpoint",
+    "unknown endpoint",
+    "unsupported endpoint",
+    "endpoint not supported",
+    "no route",
+    "route not found",
+    "cannot post",
+    "not implemented",
+];
+
+/// What the member needs to know: the same as `openai`, with ROUTER_URL as the address.
+pub type Options = openai::Options;
+
+/// The member.
+#[derive(Debug)]
+pub struct Router {
+    service: OpenAi,
+    /// The row of `WIRES` that is spoken.
+    position: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No wire has answered yet.
+    Looking,
+    /// This one has; it stays.
+    Found,
+}
+
+impl Router {
+    /// Nothing was tried yet. What `options` says of the wire does not count.
+    pub fn new(options: Options) -> Router {
+        let mut router = Router {
+            service: OpenAi::named(NAME, "ROUTER_URL", options),
+            position: 0,
+            state: State::Looking,
+        };
+        router.turn_to(0);
+        router
+    }
+
+    fn turn_to(&mut self, position: usize) {
+        self.position = position;
+        self.service.speak(WIRES[position].0);
+    }
+
+    fn refused(&self, status: u16, refusal: &Error) -> Error {
+        if self.position + 1 < WIRES.len() {
+            let detail = refusal.to_string();
+            return Error::OtherWire { detail };
+        }
+        let names: Vec<&str> = WIRES.iter().map(|(_, name)| *name).collect();
+        let detail = format!("it answers on none of {}: {refusal}", names.join(", "));
+        Error::Refused {
+            status,
+            detail: refusal::bounded(&detail),
+        }
+    }
+}
+
+/// Whether an answer means that the gateway does not know the path. One that does not know the
+/// model answers 404 as well, and says so.
+fn is_unknown_path(status: u16, body: &[u8]) -> bool {
+    let body = String::from_utf8_lossy(body).to_ascii_lowercase();
+    let is_page = body.trim_start().starts_with('<');
+    match status {
+        405 | 410 | 501 => true,
+        404 => is_page || !body.contains("model"),
+        200 if is_page => true,
+        200 | 400 | 403 | 422 | 500 => UNKNOWN_PATH.iter().any(|phrase| body.contains(phrase)),
+        _ => false,
+    }
+}
+
+impl Provider for Router {
+    fn name(&self) -> &'static str {
+        self.service.name()
+    }
+
+    fn model<'a>(&'a self, asked: &'a str) -> &'a str {
+        self.service.model(asked)
+    }
+
+    fn window(&self, model: &str) -> u64 {
+        self.service.window(model)
+    }
+
+    fn encode(
+        &mut self,
+        request: &Request<'_>,
+        token: Option<&auth::Token>,
+    ) -> Result<exchange::Request, Error> {
+        self.service.encode(request, token)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        self.service.decoder()
+    }
+
+    fn heard(&mut self, head: &ResponseHead) {
+        let kind = head.headers.first("content-type").unwrap_or_default();
+        if head.status == 200 && kind.to_ascii_lowercase().starts_with("text/event-stream") {
+            self.state = State::Found;
+        }
+        self.service.heard(head);
+    }
+
+    fn limits(&self) -> &[Limit] {
+        self.service.limits()
+    }
+
+    fn login_hint(&self) -> &'static str {
+        "this gateway wants a key: use PROVIDER=openai with OPENAI_BASE_URL and OPENAI_API_KEY"
+    }
+
+    fn endpoint(&self) -> &Url {
+        self.service.endpoint()
+    }
+
+    fn address_key(&self) -> &'static str {
+        self.service.address_key()
+    }
+
+    fn begin_turn(&mut self) {
+        if self.state == State::Looking {
+            self.turn_to(0);
+        }
+        self.service.begin_turn();
+    }
+
+    fn models_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {
+        self.service.models_request(token)
+    }
+
+    fn models(&self, body: &[u8]) -> Result<Vec<Model>, Error> {
+        self.service.models(body)
+    }
+
+    fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {
+        let refusal = self.service.classify(status, headers, body);
+        match self.state {
+            State::Looking if is_unknown_path(status, body) => self.refused(status, &refusal),
+            State::Looking | State::Found => refusal,
+        }
+    }
+
+    fn question(
+        &mut self,
+        model: &str,
+        token: Option<&auth::Token>,
+    ) -> Result<Option<exchange::Request>, Error> {
+        self.service.question(model, token)
+    }
+
+    fn answered(&mut self, model: &str, status: u16, body: &[u8]) {
+        self.service.answered(model, status, body);
+    }
+
+    fn learn_window(&mut self, model: &str, tokens: u64) {
+        self.service.learn_window(model, tokens);
+    }
+
+    fn turn_to_other_wire(&mut self) -> bool {
+        let is_left = self.state == State::Looking && self.position + 1 < WIRES.len();
+        if is_left {
+            self.turn_to(self.position + 1);
+        }
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests;
