@@ -76,6 +76,19 @@ impl Agent {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
+            if let Failure::Provider(provider::Error::Overflow { window, .. }) = &failure
+                && let Some(tokens) = window
+            {
+                self.provider.learn_window(&self.options.model, *tokens);
+            }
+            let is_elsewhere = matches!(
+                &failure,
+                Failure::Provider(provider::Error::OtherWire { .. })
+            );
+            if is_elsewhere && self.provider.turn_to_other_wire() {
+                self.discard()?;
+                continue;
+            }
             let is_refused = matches!(&failure, Failure::Provider(provider::Error::Auth { .. }));
             if is_refused && !is_renewed && self.source.is_some() {
                 is_renewed = true;
@@ -139,10 +152,28 @@ impl Agent {
         secrets
     }
 
+    /// Asks the service what there is to ask. What it does not answer is no failure: the request
+    /// that follows finds out what is wrong.
+    fn inquire(&mut self, token: Option<&auth::Token>) -> Result<(), Failure> {
+        let model = &self.options.model;
+        while let Some(request) = self
+            .provider
+            .question(model, token)
+            .map_err(Failure::Provider)?
+        {
+            let answer = auth::Fetch::fetch(&mut self.desk, request, None);
+            self.desk.check()?;
+            let (status, _, body) = answer.unwrap_or_default();
+            self.provider.answered(model, status, &body);
+        }
+        Ok(())
+    }
+
     /// One try. `why` says what the token is wanted for; once there is one it has had its effect.
     fn try_once(&mut self, why: &mut Why) -> Result<Reply, Failure> {
         let token = self.token(*why)?;
         *why = Why::Proactive;
+        self.inquire(token.as_ref())?;
         let request = provider::Request {
             model: &self.options.model,
             system: &self.system,
