@@ -3,6 +3,7 @@
 //! Written by hand after the servers' sources, documentation and public recordings.
 
 use super::*;
+use crate::base::mutants::mutants;
 use crate::http::sse::Parser;
 
 /// What a stream gives: thoughts, words, calls as id, name and arguments, tokens, the end.
@@ -303,4 +304,32 @@ fn errors_of_real_servers_are_typed() {
         matches!(throttled, Error::Retry { after: wait, .. } if wait == after),
         "{throttled:?}"
     );
+}
+
+#[test]
+fn no_bytes_are_too_odd() {
+    let stream = concat!(
+        r#"data: {"id":"a","choices":[{"delta":{"content":"<think>é</think>x"}}]}"#,
+        "\n\n",
+        r#"data: {"choices":[{"delta":{"reasoning":"h","tool_calls":[{"index":0,"id":"b","#,
+        r#""function":{"name":"t","arguments":"{\"a\":1}"}},{"id":7}]}}]}"#,
+        "\n\n",
+        r#"data: {"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":9}}"#,
+        "\n\ndata: [DONE]\n\n",
+    );
+    for mutant in mutants(stream.as_bytes()) {
+        let mut bytes = mutant.as_slice();
+        let mut parser = Parser::new();
+        let mut decoder = Decoder::new("p");
+        let mut deltas = Vec::new();
+        while let Ok(Some(event)) = parser.feed(&mut bytes)
+            && decoder.feed(&event, &mut deltas).is_ok()
+        {}
+        if decoder.finish(&mut deltas).is_err() {
+            continue;
+        }
+        let is_stop = |delta: &Delta| matches!(delta, Delta::Stop(_));
+        let end = deltas.iter().position(is_stop);
+        assert_eq!(end, Some(deltas.len() - 1), "{deltas:?}");
+    }
 }
