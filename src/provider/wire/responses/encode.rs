@@ -18,18 +18,19 @@ use crate::chat::Opaque;
 use crate::chat::Part;
 use crate::chat::ToolCall;
 use crate::chat::ToolResult;
-use crate::chat::tool::Input;
-use crate::chat::tool::ToolSpec;
-use crate::provider::Effort;
 use crate::provider::Error;
 use crate::provider::Request;
 use crate::provider::wire::ABORTED;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::freeform;
 use crate::provider::wire::responses::item;
+use head::Namespace;
+use head::Tool;
+use head::head;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
+
+mod head;
 
 /// Where prompt and tools stand, and what goes with that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -306,51 +307,6 @@ fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
         .expect("texts and lists always have a JSON form, and a vector takes all bytes");
 }
 
-/// Everything of the body but the input.
-fn head(
-    model: &str,
-    request: &Request<'_>,
-    dialect: &Dialect,
-    tools: Vec<Tool<'_>>,
-) -> Result<Vec<u8>, Error> {
-    let schema = request
-        .schema
-        .map(|schema| raw(schema, "the output schema"));
-    let text = schema.transpose()?.map(|schema| TextOptions {
-        format: Format {
-            kind: "json_schema",
-            name: "answer",
-            strict: true,
-            schema,
-        },
-    });
-    // Without tools the service does not want to hear how they are to be called.
-    let has_tools = !request.tools.is_empty();
-    let is_lite = dialect.shape == Shape::Lite;
-    let has_reasoning = dialect.has_reasoning;
-    let head = Head {
-        model,
-        instructions: (!is_lite).then_some(request.system),
-        tools,
-        tool_choice: has_tools.then_some("auto"),
-        parallel_tool_calls: has_tools.then_some(!is_lite),
-        reasoning: Reasoning {
-            effort: request.thinking.as_effort().map(effort_word),
-            summary: (has_reasoning && !request.thinking.is_off).then_some("auto"),
-            context: is_lite.then_some("all_turns"),
-        },
-        max_output_tokens: request.output_max.filter(|_| dialect.has_output_max),
-        store: false,
-        stream: true,
-        include: has_reasoning.then_some(["reasoning.encrypted_content"]),
-        prompt_cache_key: request.session,
-        text,
-    };
-    let mut bytes = Vec::new();
-    append(&mut bytes, &head);
-    Ok(bytes)
-}
-
 /// What the input begins with in the lite shape: the tools, then the prompt.
 fn lead(request: &Request<'_>, tools: Vec<Tool<'_>>) -> Vec<u8> {
     let mut items = Vec::new();
@@ -371,140 +327,6 @@ fn lead(request: &Request<'_>, tools: Vec<Tool<'_>>) -> Vec<u8> {
         append(&mut items, &Item::message("developer", content));
     }
     items
-}
-
-/// The wire's own words; only the lowest has another name.
-fn effort_word(effort: Effort) -> &'static str {
-    match effort {
-        Effort::Off => "none",
-        effort => effort.word(),
-    }
-}
-
-fn raw<'a>(json: &'a str, what: &str) -> Result<&'a RawValue, Error> {
-    serde_json::from_str(json).map_err(|error| Error::Settings {
-        detail: format!("{what} is not valid JSON: {error}"),
-    })
-}
-
-/// The fields in the order in which they are sent.
-#[derive(Serialize)]
-struct Head<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parallel_tool_calls: Option<bool>,
-    #[serde(skip_serializing_if = "Reasoning::is_default")]
-    reasoning: Reasoning,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    store: bool,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    include: Option<[&'a str; 1]>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    prompt_cache_key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<TextOptions<'a>>,
-}
-
-#[derive(Serialize)]
-struct Reasoning {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effort: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<&'static str>,
-}
-
-impl Reasoning {
-    fn is_default(&self) -> bool {
-        self.effort.is_none() && self.summary.is_none() && self.context.is_none()
-    }
-}
-
-#[derive(Serialize)]
-struct TextOptions<'a> {
-    format: Format<'a>,
-}
-
-#[derive(Serialize)]
-struct Format<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    name: &'a str,
-    strict: bool,
-    schema: &'a RawValue,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Tool<'a> {
-    Function {
-        name: &'a str,
-        description: &'a str,
-        strict: bool,
-        parameters: Cow<'a, RawValue>,
-    },
-    Custom {
-        name: &'a str,
-        description: &'a str,
-        format: Grammar<'a>,
-    },
-}
-
-/// Tools under one name.
-#[derive(Serialize)]
-struct Namespace<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    name: &'a str,
-    description: &'a str,
-    tools: Vec<Tool<'a>>,
-}
-
-#[derive(Serialize)]
-struct Grammar<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    syntax: &'a str,
-    definition: &'a str,
-}
-
-impl<'a> Tool<'a> {
-    fn of(spec: &ToolSpec, dialect: &Dialect) -> Result<Tool<'a>, Error> {
-        let (name, description) = (spec.name, spec.description);
-        Ok(match spec.input {
-            Input::Schema(schema) => Tool::Function {
-                name,
-                description,
-                // Strict schemas would have to list every field as required.
-                strict: false,
-                parameters: Cow::Borrowed(raw(schema, &format!("the schema of the tool {name}"))?),
-            },
-            Input::Freeform { grammar, field } if !dialect.has_freeform => Tool::Function {
-                name,
-                description,
-                strict: false,
-                parameters: Cow::Owned(freeform::schema(grammar, field)),
-            },
-            Input::Freeform { grammar, .. } => Tool::Custom {
-                name,
-                description,
-                format: Grammar {
-                    kind: "grammar",
-                    syntax: "lark",
-                    definition: grammar,
-                },
-            },
-        })
-    }
 }
 
 /// An item that we make ourselves.

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::chat::tool::Effect;
+use crate::chat::tool::Input;
+use crate::chat::tool::ToolSpec;
+use crate::provider::Effort;
 use crate::provider::Thinking;
 use serde_json::Value;
 use serde_json::json;
