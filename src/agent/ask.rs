@@ -89,8 +89,14 @@ impl Agent {
                 self.discard()?;
                 continue;
             }
-            let is_refused = matches!(&failure, Failure::Provider(provider::Error::Auth { .. }));
-            if is_refused && !is_renewed && self.source.is_some() {
+            if let Failure::Provider(provider::Error::Auth { detail }) = &failure
+                && let Some(source) = &self.source
+                && !is_renewed
+            {
+                if let Some(setting) = source.fixed_by() {
+                    let detail = format!("{setting}: {detail}");
+                    return Err(Failure::Provider(provider::Error::Auth { detail }));
+                }
                 is_renewed = true;
                 why = Why::Unauthorized;
                 self.discard()?;

@@ -21,6 +21,11 @@ pub trait Lender {
     /// Takes note that the service refused this one, which should not be lent again.
     fn note_refusal(&mut self, _token: &Token) {}
 
+    /// The setting that holds the token, where it is the same always.
+    fn fixed_by(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The secrets that it holds itself.
     fn secrets(&self) -> Vec<&Secret>;
 }
@@ -99,6 +104,10 @@ impl Source for Borrowed {
                 _ => Err(error),
             },
         }
+    }
+
+    fn fixed_by(&self) -> Option<&'static str> {
+        self.lender.fixed_by()
     }
 
     fn secrets(&self) -> Vec<&Secret> {

@@ -59,6 +59,10 @@ impl Lender for Given {
         self.token()
     }
 
+    fn fixed_by(&self) -> Option<&'static str> {
+        Some(self.setting)
+    }
+
     fn secrets(&self) -> Vec<&Secret> {
         vec![&self.text]
     }

@@ -85,6 +85,12 @@ pub trait Source {
     /// ([`Why::Unauthorized`]) it is another one than that, or an error.
     fn fresh(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error>;
 
+    /// The setting that holds the one token there is: after a refusal there is nobody to ask for
+    /// another. `None` where there is.
+    fn fixed_by(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The secrets that it holds now: none of them may be shown or stored elsewhere.
     fn secrets(&self) -> Vec<&Secret>;
 
