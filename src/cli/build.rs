@@ -6,28 +6,18 @@ use crate::agent::Run;
 use crate::agent::desk::Desk;
 use crate::agent::event::Face;
 use crate::agent::event::Opening;
-use crate::auth;
-use crate::auth::apart::Renewer;
-use crate::auth::borrowed::Borrowed;
-use crate::auth::borrowed::Lender;
-use crate::auth::claude;
-use crate::auth::claude::Claude;
-use crate::auth::handed;
+use crate::auth::claude::RESTRICTION;
 use crate::auth::identity::Identity;
-use crate::auth::local;
-use crate::auth::remote;
-use crate::auth::ssh;
-use crate::auth::ssh::Ssh;
-use crate::auth::ssh::client::HostKeys;
-use crate::auth::ssh::client::Way;
 use crate::base::clock::Deadline;
 use crate::base::secret::Secret;
 use crate::chat::tool::ToolSpec;
 use crate::cli::args::Talk;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground;
 use crate::cli::ground::Ground;
+use crate::cli::member;
 use crate::cli::record::Recorder;
 use crate::cli::resume;
 use crate::config::Origin;
@@ -41,11 +31,8 @@ use crate::net::dns::Overrides;
 use crate::net::proxy::Variables;
 use crate::net::roots::Trust;
 use crate::net::route::Scope;
-use crate::proc;
 use crate::provider::Effort;
 use crate::provider::Thinking;
-use crate::provider::codex;
-use crate::provider::codex::Codex;
 use crate::provider::models::Aliases;
 use crate::sandbox;
 use crate::sys::signals::Signals;
@@ -72,11 +59,6 @@ pub struct Wishes<'a> {
 /// while we do.
 pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     let settings = &ground.settings;
-    if settings.text("PROVIDER") != "codex" {
-        let what = format!("sx cannot talk to {} yet", settings.text("PROVIDER"));
-        let hint = "PROVIDER=codex is what this build has; `sx help providers` says more";
-        return Err(Fault::new(Exit::Settings, what).hint(hint));
-    }
     let tools = tool_specs(settings);
     let mut client = net::Client::new(network(settings)?);
     let recorder = match &wishes.talk.record {
@@ -95,8 +77,8 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         });
         desk.hands = Some(started.map_err(|error| Fault::new(Exit::Fault, error))?);
     }
-    let (source, account) = credential(ground)?;
-    let provider = Codex::new(codex_options(settings)?);
+    let provider = member::provider(settings)?;
+    let (source, account) = credential::open(ground)?;
     let options = agent::Options {
         model: settings.text("MODEL").to_string(),
         thinking: thinking(settings),
@@ -112,7 +94,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         window: Some(settings.count("CONTEXT_WINDOW")).filter(|tokens| *tokens > 0),
     };
     let mut agent = Agent {
-        provider: Box::new(provider),
+        provider,
         source,
         desk,
         face: wishes.face,
@@ -134,248 +116,28 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         warnings: ground.warnings.iter().map(ToString::to_string).collect(),
         run: Run::default(),
     };
+    if agent.opening.provider == "claude_code" {
+        agent.warnings.push(RESTRICTION.to_string());
+    }
     agent.opening.model = agent.provider.model(&agent.options.model).to_string();
     resume::attach(ground, wishes.talk, &mut agent)?;
     agent.keep_secrets_out();
     Ok(agent)
 }
 
-/// The credential and who pays by it; no credential where the person wants none sent.
-fn credential(ground: &Ground) -> Result<(Option<Box<dyn auth::Source>>, String), Fault> {
-    let Some(mut source) = source(ground)? else {
-        return Ok((None, "no login".to_string()));
-    };
-    let token = source
-        .peek()
-        .map_err(|error| Fault::new(Exit::Settings, &error).hint(error.hint()))?;
-    let account = token.map_or(String::new(), |token| auth::describe(&token));
-    Ok((Some(source), account))
-}
-
-/// Where the token comes from; `None` where none is to be sent.
-pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
-    if ground.settings.text("PROVIDER") == "claude_code" {
-        return claude(ground).map(Some);
-    }
-    let lender = match ground.settings.text("CODEX_TOKEN_SOURCE") {
-        "none" => return Ok(None),
-        "remote" => Some(remote(&ground.settings)?),
-        "ssh" => Some(ssh(ground)?),
-        _ => handed(ground)?,
-    };
-    if let Some(lender) = lender {
-        return Ok(Some(Box::new(Borrowed::from(lender))));
-    }
-    Ok(Some(Box::new(local::Store::new(local::Options {
-        renewer: Some(renewer(ground)),
-        ..store_options(ground, credential_places(ground)?)?
-    }))))
-}
-
-/// The login of the vendor's own client: lent, or a copy of ours where it is to be renewed.
-fn claude(ground: &Ground) -> Result<Box<dyn auth::Source>, Fault> {
-    let settings = &ground.settings;
-    let token = settings.text("CLAUDE_CODE_OAUTH_TOKEN");
-    if !token.is_empty() {
-        return Ok(Box::new(Borrowed::from(Box::new(handed::Given {
-            setting: "CLAUDE_CODE_OAUTH_TOKEN",
-            text: Secret::new(token),
-        }))));
-    }
-    let missing = || Fault::new(Exit::Settings, "no home directory to find a login in");
-    let path = settings.path("CLAUDE_CODE_CREDENTIALS_FILE");
-    let path = path.ok_or_else(missing)?;
-    let client_id = settings.text("CLAUDE_CODE_CLIENT_ID").to_string();
-    if settings.text("CLAUDE_CODE_ISSUER").is_empty() || client_id.is_empty() {
-        return Ok(Box::new(Borrowed::from(Box::new(Claude { path }))));
-    }
-    let copy = ground.places.config_dir.as_ref().ok_or_else(missing)?;
-    let copy = copy.join("claude-code-auth.json");
-    claude::copy(&path, &copy)
-        .map_err(|error| Fault::new(Exit::Settings, &error).hint(error.hint()))?;
-    let places = auth::file::Places {
-        credentials_file: Some(copy),
-        ..auth::file::Places::default()
-    };
-    Ok(Box::new(local::Store::new(local::Options {
-        issuer: url(settings, "CLAUDE_CODE_ISSUER")?,
-        client_id: Some(client_id),
-        renewer: Some(renewer(ground)),
-        ..store_options(ground, places)?
-    })))
-}
-
-/// A token that is there already, from whoever started us.
-pub fn given(ground: &Ground) -> Result<Option<handed::Given>, Fault> {
-    let settings = &ground.settings;
-    let given = |setting, text: Secret| Some(handed::Given { setting, text });
-    let (number, token) = (
-        settings.text("CODEX_TOKEN_FD"),
-        settings.text("CODEX_ACCESS_TOKEN"),
-    );
-    if !number.is_empty() {
-        let text = ground::token_of_descriptor(number);
-        let text = text.map_err(|why| unusable(settings, "CODEX_TOKEN_FD", why))?;
-        return Ok(given("CODEX_TOKEN_FD", text));
-    }
-    Ok(match token.is_empty() {
-        true => None,
-        false => given("CODEX_ACCESS_TOKEN", Secret::new(token)),
-    })
-}
-
-/// A token that came from whoever started us, in the order of the manual.
-fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
-    if let Some(given) = given(ground)? {
-        return Ok(Some(Box::new(given)));
-    }
-    let settings = &ground.settings;
-    let command = settings.text("CODEX_TOKEN_COMMAND");
-    if command.is_empty() {
-        return Ok(None);
-    }
-    let env = proc::environment::cut(ground::environment());
-    let path = proc::environment::value(&env, "PATH").unwrap_or_default();
-    let words = match proc::shell::find(path) {
-        Some(shell) => vec![shell.path.into(), "-c".into(), "--".into(), command.into()],
-        // Without a shell it is a program and its arguments.
-        None => command.split_whitespace().map(Into::into).collect(),
-    };
-    Ok(Some(Box::new(handed::Command {
-        words,
-        env,
-        self_path: ground.self_path.clone(),
-    })))
-}
-
-/// A server that hands out tokens. The built-in one never gets the key.
-fn remote(settings: &Settings) -> Result<Box<dyn Lender>, Fault> {
-    let key = "CODEX_REMOTE_URL";
-    let place = remote::Place::parse(settings.text(key));
-    let is_built_in = settings.text(key) == settings.setting(key).key.default;
-    let secret = settings.text("TOKEN_HTTP_API_KEY");
-    let secret = Some(secret).filter(|secret| !secret.is_empty() && !is_built_in);
-    Ok(Box::new(remote::Remote {
-        place: place.map_err(|why| unusable(settings, key, format!("{key}: {why}")))?,
-        key: secret.map(Secret::new),
-        identity: identity(settings)?,
-        refused: None,
-    }))
-}
-
-/// Another machine that is asked over ssh.
-fn ssh(ground: &Ground) -> Result<Box<dyn Lender>, Fault> {
-    let settings = &ground.settings;
-    let text = |key| Some(settings.text(key).to_string()).filter(|text| !text.is_empty());
-    let name = |key, check: fn(&str) -> Result<(), String>| match text(key) {
-        Some(name) => match check(&name) {
-            Ok(()) => Ok(Some(name)),
-            Err(why) => Err(unusable(settings, key, format!("{key}: {why}"))),
-        },
-        None => Ok(None),
-    };
-    let Some(host) = name("CODEX_SSH_HOST", ssh::check_host)? else {
-        let what = "CODEX_TOKEN_SOURCE is ssh, but CODEX_SSH_HOST does not say which machine";
-        return Err(unusable(settings, "CODEX_TOKEN_SOURCE", what));
-    };
-    if settings.flag("OFFLINE") && !ssh::is_this_machine(&host) {
-        let why = format!("OFFLINE: it allows this machine only, and CODEX_SSH_HOST is {host}");
-        return Err(unusable(settings, "OFFLINE", why));
-    }
-    let port = text("CODEX_SSH_PORT").map(|port| {
-        let number = port.parse::<u16>().ok().filter(|number| *number > 0);
-        let why = || format!("CODEX_SSH_PORT: `{port}` is not a number from 1 to 65535");
-        number.ok_or_else(|| unusable(settings, "CODEX_SSH_PORT", why()))
-    });
-    let way = Way {
-        host,
-        user: name("CODEX_SSH_USER", ssh::check_user)?,
-        port: port.transpose()?,
-        password: text("CODEX_SSH_PASS").map(Secret::new),
-        host_keys: match settings.text("CODEX_SSH_HOST_KEYS") {
-            "accept-new" => HostKeys::AcceptNew,
-            _ => HostKeys::Strict,
-        },
-    };
-    let whole = ground::environment();
-    let mut env = proc::environment::cut(whole.iter().cloned());
-    // Where the agent is, and the tickets of a login without keys.
-    for name in ["SSH_AUTH_SOCK", "KRB5CCNAME"] {
-        if let Some(value) = proc::environment::value(&whole, name) {
-            proc::environment::set(&mut env, name, value);
-        }
-    }
-    Ok(Box::new(Ssh {
-        way,
-        command: text("CODEX_SSH_COMMAND"),
-        timeout: settings.duration("CODEX_SSH_TIMEOUT"),
-        env,
-        self_path: ground.self_path.clone(),
-        refused: None,
-    }))
-}
-
-/// How a login is renewed in a process of its own.
-fn renewer(ground: &Ground) -> Renewer {
-    Renewer {
-        self_path: ground.self_path.clone(),
-        env: ground::environment(),
-        cwd: ground.cwd.clone(),
-        overrides: ground.overrides.clone(),
-    }
-}
-
-/// A credential file that is renewed by this very process.
-pub fn store_here(ground: &Ground, path: &Path) -> Result<local::Options, Fault> {
-    let places = auth::file::Places {
-        credentials_file: Some(path.to_path_buf()),
-        ..auth::file::Places::default()
-    };
-    let options = store_options(ground, places)?;
-    let settings = &ground.settings;
-    if settings.text("PROVIDER") != "claude_code" {
-        return Ok(options);
-    }
-    Ok(local::Options {
-        issuer: url(settings, "CLAUDE_CODE_ISSUER")?,
-        client_id: Some(settings.text("CLAUDE_CODE_CLIENT_ID").to_string()),
-        ..options
-    })
-}
-
-fn store_options(ground: &Ground, places: auth::file::Places) -> Result<local::Options, Fault> {
-    let settings = &ground.settings;
-    Ok(local::Options {
-        places,
-        issuer: url(settings, "CODEX_ISSUER")?,
-        client_id: Some(settings.text("CODEX_CLIENT_ID").to_string()).filter(|id| !id.is_empty()),
-        identity: identity(settings)?,
-        renewer: None,
-    })
-}
-
-/// Who logs in with whom.
-pub fn login_client(settings: &Settings) -> Result<auth::login::Client, Fault> {
-    let id = settings.text("CODEX_CLIENT_ID");
-    Ok(auth::login::Client {
-        issuer: url(settings, "CODEX_ISSUER")?,
-        id: if id.is_empty() {
-            auth::refresh::CLIENT_ID
-        } else {
-            id
-        }
-        .to_string(),
-        identity: identity(settings)?,
-    })
-}
-
 /// Every host that a run may contact, and the key that names it.
 pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
-    let mut keys = vec!["CODEX_BASE_URL"];
-    match settings.text("CODEX_TOKEN_SOURCE") {
-        "local" => keys.push("CODEX_ISSUER"),
-        "remote" if !settings.text("CODEX_REMOTE_URL").starts_with("unix:") => {
+    let mut keys = vec![member::address_key(settings)];
+    match (
+        settings.text("PROVIDER"),
+        settings.text("CODEX_TOKEN_SOURCE"),
+    ) {
+        ("codex", "local") => keys.push("CODEX_ISSUER"),
+        ("codex", "remote") if !settings.text("CODEX_REMOTE_URL").starts_with("unix:") => {
             keys.push("CODEX_REMOTE_URL");
+        }
+        ("claude_code", _) if !settings.text("CLAUDE_CODE_ISSUER").is_empty() => {
+            keys.push("CLAUDE_CODE_ISSUER");
         }
         _ => {}
     }
@@ -411,18 +173,8 @@ pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
     })
 }
 
-/// What the provider needs to know.
-pub fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
-    Ok(codex::Options {
-        base_url: url(settings, "CODEX_BASE_URL")?,
-        identity: identity(settings)?,
-        aliases: aliases(settings)?,
-        lite: codex::Lite::of_setting(settings.text("CODEX_LITE")),
-    })
-}
-
 /// What the user wants aliases of models to stand for.
-fn aliases(settings: &Settings) -> Result<Aliases, Fault> {
+pub(super) fn aliases(settings: &Settings) -> Result<Aliases, Fault> {
     let key = "MODEL_ALIASES";
     Aliases::parse(settings.text(key)).map_err(|part| {
         let why = format!("{key}: `{part}` is not ALIAS=NAME");
@@ -430,43 +182,20 @@ fn aliases(settings: &Settings) -> Result<Aliases, Fault> {
     })
 }
 
-fn identity(settings: &Settings) -> Result<Identity, Fault> {
+pub(super) fn identity(settings: &Settings) -> Result<Identity, Fault> {
     let key = "CODEX_ORIGINATOR";
     Identity::new(settings.text(key)).map_err(|refused| unusable(settings, key, refused))
 }
 
-fn url(settings: &Settings, key: &str) -> Result<Url, Fault> {
+pub(super) fn url(settings: &Settings, key: &str) -> Result<Url, Fault> {
     let url = Url::parse(settings.text(key));
     url.map_err(|error| unusable(settings, key, format!("{key}: {error}")))
 }
 
 /// A value that is one of its kind and still cannot be used; told with the place that set it.
-fn unusable(settings: &Settings, key: &str, why: impl Display) -> Fault {
+pub(super) fn unusable(settings: &Settings, key: &str, why: impl Display) -> Fault {
     let origin = &settings.setting(key).origin;
     Fault::new(Exit::Settings, format!("{origin}: {why}"))
-}
-
-/// Where a credential file may be.
-pub fn credential_places(ground: &Ground) -> Result<auth::file::Places, Fault> {
-    let key = "CODEX_ACCOUNT";
-    let name = Some(ground.settings.text(key)).filter(|name| !name.is_empty());
-    let account = name.map(auth::account::Name::new).transpose();
-    Ok(auth::file::Places {
-        credentials_file: ground.settings.path("CODEX_CREDENTIALS_FILE"),
-        config_dir: ground.places.config_dir.clone(),
-        account: account.map_err(|refused| {
-            let fault = unusable(&ground.settings, key, refused);
-            match ground.settings.setting(key).origin {
-                Origin::CommandLine => Fault {
-                    exit: Exit::Usage,
-                    ..fault
-                },
-                _ => fault,
-            }
-        })?,
-        codex_home: ground.settings.path("CODEX_HOME"),
-        home: ground.places.home.clone(),
-    })
 }
 
 /// The tools that are not switched off, in their fixed order.
@@ -497,11 +226,11 @@ fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault
 /// Everything of ours that no tool may read: credentials, settings, other conversations.
 fn hidden_paths(ground: &Ground) -> Result<Vec<PathBuf>, Fault> {
     // Which of several logins is in use makes no difference.
-    let places = auth::file::Places {
-        account: None,
-        ..credential_places(ground)?
-    };
-    let mut hidden = places.paths();
+    let places = credential::credential_places(ground)?;
+    let mut hidden: Vec<PathBuf> = Vec::new();
+    hidden.extend(places.official());
+    hidden.extend(places.credentials_file);
+    hidden.extend(ground.settings.path("CLAUDE_CODE_CREDENTIALS_FILE"));
     hidden.extend(ground.places.config_dir.clone());
     hidden.extend(ground.places.state_dir.clone());
     hidden.extend(ground.session_dir());

@@ -15,6 +15,7 @@ use crate::cli::args::Fetchtoken;
 use crate::cli::args::TokenShape;
 use crate::cli::build;
 use crate::cli::courier::Courier;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
@@ -52,10 +53,7 @@ pub fn run(ground: &Ground, options: &Fetchtoken) -> Result<Exit, Fault> {
         signals,
         stopped_by: None,
     };
-    let Some(mut source) = build::source(ground)? else {
-        let what = "CODEX_TOKEN_SOURCE is none: there is no token to print";
-        return Err(Fault::new(Exit::Settings, what));
-    };
+    let mut source = credential::login(ground, "to print")?;
     let chosen = ground.settings.setting("CODEX_TOKEN_SOURCE");
     steps.tell(&format!(
         "the source is {}, by {}",

@@ -222,7 +222,7 @@ fn write_row(out: &mut dyn Write, left: &str, right: &str) -> io::Result<()> {
 fn write_key(out: &mut dyn Write, key: &Key) -> io::Result<()> {
     writeln!(out, "\n{}={}", key.name, key.default)?;
     writeln!(out, "    {}", key.help)?;
-    writeln!(out, "    must be {}", key.kind.allowed())?;
+    writeln!(out, "    is {}", key.kind.allowed())?;
     match key.harmless {
         Harmless::Always => writeln!(out, "    a project's file may set it"),
         Harmless::Only(value) => writeln!(out, "    a project's file may set it to {value} only"),
@@ -273,6 +273,24 @@ mod tests {
                 assert!(line.chars().count() <= 80, "{topic:?}: {line}");
                 assert!(line.is_ascii(), "{topic:?}: {line}");
             }
+        }
+    }
+
+    #[test]
+    fn the_readme_has_every_provider_with_what_it_can() {
+        let word = |is_there| if is_there { "yes" } else { "no" };
+        for row in CAPABILITIES {
+            let cells = [
+                row.streaming,
+                row.thinking,
+                row.tools,
+                row.functions,
+                row.vision,
+                row.refresh,
+                row.caching,
+            ];
+            let line = format!("| `{}` | {} |\n", row.provider, cells.map(word).join(" | "));
+            assert!(include_str!("../../README.md").contains(&line), "{line}");
         }
     }
 

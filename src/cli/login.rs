@@ -29,6 +29,7 @@ use crate::cli::args;
 use crate::cli::args::Way;
 use crate::cli::build;
 use crate::cli::courier::Courier;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground;
@@ -100,12 +101,12 @@ fn attempt(
     courier: &mut Courier,
     talk: &mut Talk,
 ) -> Result<(), Fault> {
-    let places = build::credential_places(ground)?;
+    let places = credential::credential_places(ground)?;
     let Some(path) = places.own() else {
         let what = "no folder is known that a login could be kept in: HOME is not set";
         return Err(Fault::new(Exit::Settings, what).hint("set SX_CONFIG_DIR"));
     };
-    let client = build::login_client(&ground.settings)?;
+    let client = credential::login_client(&ground.settings)?;
     client.check_transport().map_err(|error| fault_of(&error))?;
     if !options.is_forced && fs::symlink_metadata(&path).is_ok() {
         return Err(occupied(&path));

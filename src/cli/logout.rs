@@ -13,6 +13,7 @@ use crate::base::clock::Deadline;
 use crate::cli::args::Logout;
 use crate::cli::build;
 use crate::cli::courier::Courier;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
@@ -46,7 +47,7 @@ const BESIDE: &[&str] = &[".lock", ".renewing"];
 pub fn run(ground: &Ground, options: &Logout) -> Result<Exit, Fault> {
     let signals = stop::signals()?;
     ground.warn();
-    let places = build::credential_places(ground)?;
+    let places = credential::credential_places(ground)?;
     let own = places.own();
     let Some(path) = own.filter(|path| fs::symlink_metadata(path).is_ok()) else {
         return nothing_of_ours(&places);
@@ -130,7 +131,7 @@ fn tell_service(
     credential: &Credential,
     courier: &mut Courier,
 ) -> Result<Result<(), String>, Fault> {
-    let mut client = build::login_client(&ground.settings)?;
+    let mut client = credential::login_client(&ground.settings)?;
     if let Some(id) = &credential.client_id {
         // It is the one that the login was issued to.
         client.id.clone_from(id);

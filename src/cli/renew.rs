@@ -9,6 +9,7 @@ use crate::base::clock::Deadline;
 use crate::cli::args::Common;
 use crate::cli::build;
 use crate::cli::courier::Courier;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
@@ -45,7 +46,7 @@ pub fn run(program: &OsStr, common: &Common) -> Result<Exit, Fault> {
         ..common.clone()
     };
     let ground = Ground::survey(program, &common)?;
-    let mut store = Store::new(build::store_here(&ground, &order.path)?);
+    let mut store = Store::new(credential::store_here(&ground, &order.path)?);
     let mut courier = Courier {
         client: net::Client::new(build::network(&ground.settings)?),
         signals,

@@ -5,7 +5,7 @@ use crate::auth::Error;
 use crate::auth::file::Credential;
 use crate::base::clock;
 use crate::base::text;
-use crate::cli::build;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
@@ -90,7 +90,7 @@ fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
         "remote" => return asked(format!("remote: {}", settings.text("CODEX_REMOTE_URL"))),
         other => return asked(other.to_string()),
     }
-    if let Some(given) = build::given(ground)? {
+    if let Some(given) = credential::given(ground)? {
         return Ok(given
             .token()
             .map(|token| Standing::of_token(provider, &token, false, now)));
@@ -98,7 +98,7 @@ fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
     if !settings.text("CODEX_TOKEN_COMMAND").is_empty() {
         return asked("CODEX_TOKEN_COMMAND".to_string());
     }
-    let path = match build::credential_places(ground)?.find() {
+    let path = match credential::credential_places(ground)?.find() {
         Ok(path) => path,
         Err(error) => return Ok(Err(error)),
     };

@@ -18,6 +18,7 @@ use crate::base::text;
 use crate::cli::args::TokenServe;
 use crate::cli::build;
 use crate::cli::courier::Courier;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
@@ -66,10 +67,7 @@ pub fn serve(ground: &Ground, options: &TokenServe) -> Result<Exit, Fault> {
         return Err(Fault::new(Exit::Settings, what).hint(hint));
     }
     let signals = stop::signals()?;
-    let Some(source) = build::source(ground)? else {
-        let what = "CODEX_TOKEN_SOURCE is none: there is no token to hand out";
-        return Err(Fault::new(Exit::Settings, what));
-    };
+    let source = credential::login(ground, "to hand out")?;
     let mut broker = Broker {
         source,
         courier: Courier {

@@ -9,9 +9,11 @@ use crate::base::date;
 use crate::base::text;
 use crate::cli::build;
 use crate::cli::courier::Courier;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
+use crate::cli::member;
 use crate::cli::standing::span;
 use crate::cli::standing::whose;
 use crate::cli::stop;
@@ -97,11 +99,8 @@ fn ask(ground: &Ground, courier: &mut Courier) -> Result<(Token, Usage), Fault> 
         let what = format!("what is left is told by codex, and PROVIDER is {provider}");
         return Err(Fault::new(Exit::Settings, what).hint("add `--provider codex`"));
     }
-    let codex = Codex::new(build::codex_options(&ground.settings)?);
-    let Some(mut source) = build::source(ground)? else {
-        let what = "CODEX_TOKEN_SOURCE is none: there is no account to ask for";
-        return Err(Fault::new(Exit::Settings, what));
-    };
+    let codex = Codex::new(member::codex_options(&ground.settings)?);
+    let mut source = credential::login(ground, "to ask with")?;
     let mut token = source.fresh(Why::Proactive, courier).map_err(no_token)?;
     let mut response = send(&codex, &token, courier)?;
     if response.head.status == 401 {

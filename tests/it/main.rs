@@ -31,6 +31,8 @@ mod fleet;
 mod hands;
 // New logins, their end, who pays, what is left.
 mod login;
+// Each member of the family, through the whole program.
+mod members;
 // Cuts, stalls, resets, reuse.
 mod net;
 // One request, told as a page, an object or events.

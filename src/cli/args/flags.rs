@@ -148,7 +148,7 @@ pub static FLAGS: &[Flag] = &[
         "P",
         "PROVIDER",
         PROVIDER,
-        "the service: codex; for a token also claude_code",
+        "the service; `sx help providers` lists them",
     ),
     key(
         "model",

@@ -1,0 +1,85 @@
+//! Which service answers, by the settings.
+
+use crate::cli::build::aliases;
+use crate::cli::build::identity;
+use crate::cli::build::url;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::config::Settings;
+use crate::provider::Provider;
+use crate::provider::anthropic::Anthropic;
+use crate::provider::claude;
+use crate::provider::claude_code::ClaudeCode;
+use crate::provider::codex;
+use crate::provider::codex::Codex;
+use crate::provider::gemini;
+use crate::provider::gemini::Gemini;
+use crate::provider::openai;
+use crate::provider::openai::OpenAi;
+use crate::provider::router::Router;
+
+/// The member that PROVIDER names; nothing was asked of it yet.
+pub fn provider(settings: &Settings) -> Result<Box<dyn Provider>, Fault> {
+    Ok(match settings.text("PROVIDER") {
+        "anthropic" => Box::new(Anthropic::new(claude_options(settings)?)),
+        "claude_code" => Box::new(ClaudeCode::new(claude_options(settings)?)),
+        "gemini" => Box::new(Gemini::new(gemini::Options {
+            base_url: url(settings, address_key(settings))?,
+            identity: identity(settings)?,
+            aliases: aliases(settings)?,
+        })),
+        "openai" => Box::new(OpenAi::new(openai_options(settings)?)),
+        "router" | "scorpiox" => {
+            if settings.text("ROUTER_URL").is_empty() {
+                let what = "PROVIDER is a gateway, but ROUTER_URL does not say where it is";
+                let hint = "set ROUTER_URL, or log in with `sx login` and set PROVIDER=codex, or \
+                            set OPENAI_BASE_URL and PROVIDER=openai, or try `sx demo`";
+                return Err(Fault::new(Exit::Settings, what).hint(hint));
+            }
+            Box::new(Router::new(openai_options(settings)?))
+        }
+        _ => Box::new(Codex::new(codex_options(settings)?)),
+    })
+}
+
+/// The setting that names the address of the service.
+pub fn address_key(settings: &Settings) -> &'static str {
+    match settings.text("PROVIDER") {
+        "anthropic" => "ANTHROPIC_BASE_URL",
+        "claude_code" => "CLAUDE_CODE_BASE_URL",
+        "gemini" => "GEMINI_BASE_URL",
+        "openai" => "OPENAI_BASE_URL",
+        "router" | "scorpiox" => "ROUTER_URL",
+        _ => "CODEX_BASE_URL",
+    }
+}
+
+/// What codex needs to know.
+pub fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
+    Ok(codex::Options {
+        base_url: url(settings, "CODEX_BASE_URL")?,
+        identity: identity(settings)?,
+        aliases: aliases(settings)?,
+        lite: codex::Lite::of_setting(settings.text("CODEX_LITE")),
+    })
+}
+
+fn claude_options(settings: &Settings) -> Result<claude::Options, Fault> {
+    Ok(claude::Options {
+        base_url: url(settings, address_key(settings))?,
+        identity: identity(settings)?,
+        aliases: aliases(settings)?,
+    })
+}
+
+fn openai_options(settings: &Settings) -> Result<openai::Options, Fault> {
+    let base_url = url(settings, address_key(settings))?;
+    let wire = openai::Wire::of_setting(settings.text("OPENAI_WIRE"), &base_url);
+    Ok(openai::Options {
+        // The setting has these words only.
+        wire: wire.unwrap_or(openai::Wire::Completions),
+        base_url,
+        identity: identity(settings)?,
+        aliases: aliases(settings)?,
+    })
+}

@@ -1,0 +1,283 @@
+//! Each member of the family through the whole program: a call of a tool, its answer, the words.
+
+use crate::place::Place;
+use crate::server::Reply;
+use crate::server::Server;
+use crate::sx::Ran;
+use crate::sx::Sx;
+use serde_json::Value;
+use serde_json::json;
+
+/// A member: what it is called, how it is set up, where it asks and how it pays.
+struct Member {
+    name: &'static str,
+    address_key: &'static str,
+    key: Option<(&'static str, &'static str)>,
+    path: &'static str,
+    header: Option<(&'static str, &'static str)>,
+    /// An answer that calls `read` with the file name `note`.
+    call: Vec<Value>,
+    /// An answer that says `done`.
+    words: Vec<Value>,
+    /// Begins the text of the tool in the second request.
+    answer: fn(&Value) -> &Value,
+}
+
+fn anthropic(name: &'static str) -> Member {
+    let start = json!({"type": "message_start", "message": {"id": "m", "role": "assistant",
+        "model": "claude", "content": [], "usage": {"input_tokens": 9, "output_tokens": 1}}});
+    let block = |block: Value, delta: Value, reason: &str| {
+        vec![
+            start.clone(),
+            json!({"type": "content_block_start", "index": 0, "content_block": block}),
+            json!({"type": "content_block_delta", "index": 0, "delta": delta}),
+            json!({"type": "content_block_stop", "index": 0}),
+            json!({"type": "message_delta", "delta": {"stop_reason": reason},
+                "usage": {"output_tokens": 5}}),
+            json!({"type": "message_stop"}),
+        ]
+    };
+    Member {
+        name,
+        address_key: "ANTHROPIC_BASE_URL",
+        key: Some(("ANTHROPIC_API_KEY", "key-of-anthropic")),
+        path: "/v1/messages",
+        header: Some(("x-api-key", "key-of-anthropic")),
+        call: block(
+            json!({"type": "tool_use", "id": "c1", "name": "read", "input": {}}),
+            json!({"type": "input_json_delta", "partial_json": r#"{"path":"note"}"#}),
+            "tool_use",
+        ),
+        words: block(
+            json!({"type": "text", "text": ""}),
+            json!({"type": "text_delta", "text": "done"}),
+            "end_turn",
+        ),
+        answer: |body| {
+            let last = body["messages"].as_array().and_then(|list| list.last());
+            &last.expect("messages")["content"][0]
+        },
+    }
+}
+
+fn claude_code() -> Member {
+    Member {
+        address_key: "CLAUDE_CODE_BASE_URL",
+        key: Some(("CLAUDE_CODE_OAUTH_TOKEN", "token-of-claude")),
+        header: Some(("authorization", "Bearer token-of-claude")),
+        ..anthropic("claude_code")
+    }
+}
+
+fn completions(name: &'static str) -> Member {
+    let piece = |delta: Value| json!({"id": "c", "choices": [{"index": 0, "delta": delta}]});
+    let end =
+        |reason: &str| json!({"id": "c", "choices": [{"delta": {}, "finish_reason": reason}]});
+    Member {
+        name,
+        address_key: "OPENAI_BASE_URL",
+        key: Some(("OPENAI_API_KEY", "key-of-openai")),
+        path: "/chat/completions",
+        header: Some(("authorization", "Bearer key-of-openai")),
+        call: vec![
+            piece(
+                json!({"tool_calls": [{"index": 0, "id": "c1", "type": "function",
+                "function": {"name": "read", "arguments": r#"{"path":"note"}"#}}]}),
+            ),
+            end("tool_calls"),
+        ],
+        words: vec![piece(json!({"content": "done"})), end("stop")],
+        answer: |body| {
+            let last = body["messages"].as_array().and_then(|list| list.last());
+            last.expect("messages")
+        },
+    }
+}
+
+fn router() -> Member {
+    Member {
+        address_key: "ROUTER_URL",
+        key: None,
+        header: None,
+        ..completions("router")
+    }
+}
+
+fn gemini() -> Member {
+    let answer = |part: Value| {
+        vec![
+            json!({"candidates": [{"content": {"role": "model", "parts": [part]},
+            "finishReason": "STOP"}]}),
+        ]
+    };
+    Member {
+        name: "gemini",
+        address_key: "GEMINI_BASE_URL",
+        key: Some(("GEMINI_API_KEY", "key-of-gemini")),
+        path: ":streamGenerateContent?alt=sse",
+        header: Some(("x-goog-api-key", "key-of-gemini")),
+        call: answer(json!({"functionCall": {"name": "read", "args": {"path": "note"}}})),
+        words: answer(json!({"text": "done"})),
+        answer: |body| {
+            let last = body["contents"].as_array().and_then(|list| list.last());
+            &last.expect("contents")["parts"][0]
+        },
+    }
+}
+
+fn members() -> Vec<Member> {
+    let completions = completions("openai");
+    vec![
+        anthropic("anthropic"),
+        claude_code(),
+        completions,
+        gemini(),
+        router(),
+    ]
+}
+
+fn stream(events: &[Value]) -> Reply {
+    let event = |data: &Value| match data["type"].as_str() {
+        Some(name) => format!("event: {name}\ndata: {data}\n\n"),
+        None => format!("data: {data}\n\n"),
+    };
+    Reply::events(&events.iter().map(event).collect::<Vec<_>>())
+}
+
+impl Member {
+    fn exec(&self, place: &Place, server: &Server) -> Sx {
+        let sx = place
+            .sx(["exec", "-m", "model-of-theirs", "read the note"])
+            .env("PROVIDER", self.name)
+            .env(self.address_key, server.origin());
+        match self.key {
+            Some((key, value)) => sx.env(key, value),
+            None => sx,
+        }
+    }
+}
+
+/// A gateway that speaks Chat Completions only, as others do that are asked for it at once.
+fn serve(member: &Member, replies: Vec<Reply>) -> Server {
+    let unknown = json!({"error": {"message": "no such path"}});
+    let server = Server::start((member.name == "router").then(|| Reply::json(404, &unknown)));
+    // Servers of one's own are asked for the window of the model; not all have a list.
+    server.answer("/models", move |_| Reply::json(404, &unknown));
+    server.on(member.path, replies);
+    server
+}
+
+#[test]
+fn a_tool_is_called_and_its_answer_goes_back() {
+    for member in members() {
+        let place = Place::new();
+        place.write("work/note", "the note says seven\n");
+        let server = serve(&member, vec![stream(&member.call), stream(&member.words)]);
+        let ran = member.exec(&place, &server).run();
+        ran.check_code(0).check_stdout("done\n");
+        server.check_done();
+        let requests = server.requests_to(member.path);
+        for request in &requests {
+            if let Some((name, value)) = member.header {
+                assert_eq!(request.header(name), value, "{}", member.name);
+            }
+        }
+        let answer = (member.answer)(&requests[1].json()).to_string();
+        assert!(answer.contains("the note says seven"), "{answer}");
+    }
+}
+
+/// What a member is paid with is nobody else's business: not a tool's, not a file's.
+#[test]
+fn a_key_is_sent_to_its_own_member_alone() {
+    for member in members() {
+        let place = Place::with_credential();
+        let server = serve(&member, vec![stream(&member.words)]);
+        let ran = members()
+            .iter()
+            .filter_map(|other| other.key)
+            .fold(member.exec(&place, &server), |sx, (key, value)| {
+                sx.env(key, value)
+            })
+            .run();
+        ran.check_code(0);
+        let sent = format!("{:?}", server.requests_to(""));
+        for (key, value) in members().iter().filter_map(|other| other.key) {
+            let is_own = member.key.is_some_and(|(own, _)| own == key);
+            assert_eq!(sent.contains(value), is_own, "{} and {key}", member.name);
+        }
+        assert!(!sent.contains("eyJ"), "{}: {sent}", member.name);
+        for session in place.sessions() {
+            let kept = std::fs::read_to_string(session).expect("a session");
+            assert!(
+                !kept.contains("key-of-") && !kept.contains("token-of-"),
+                "{kept}"
+            );
+        }
+    }
+}
+
+#[track_caller]
+fn check_refused(member: &Member, reply: Reply, code: i32, said: &str) -> Ran {
+    let place = Place::new();
+    let server = serve(member, vec![reply]);
+    let ran = member.exec(&place, &server).env("RETRY_MAX", "0").run();
+    ran.check_code(code).check_said(said);
+    ran
+}
+
+#[test]
+fn a_refused_key_ends_the_run_and_names_itself() {
+    for member in members() {
+        let body = json!({"error": {"type": "authentication_error", "message": "who are you"}});
+        check_refused(&member, Reply::json(401, &body), 3, "who are you");
+    }
+}
+
+#[test]
+fn a_torn_answer_is_not_taken_for_a_whole_one() {
+    for member in members() {
+        let torn = match member.name {
+            "gemini" => stream(&[json!({"candidates": [{"content": {"role": "model",
+                "parts": [{"text": "do"}]}}]})]),
+            // All but the reason for the end and what follows it.
+            "openai" | "router" => stream(&member.words[..1]),
+            _ => stream(&member.words[..4]),
+        };
+        check_refused(
+            &member,
+            torn,
+            5,
+            "the stream ended before the answer was whole",
+        );
+    }
+}
+
+#[test]
+fn a_gateway_without_an_address_says_what_to_set() {
+    let place = Place::new();
+    let ran = place.sx(["exec", "hi"]).env("PROVIDER", "scorpiox").run();
+    ran.check_code(3).check_said("ROUTER_URL");
+}
+
+#[test]
+fn the_vendors_terms_are_told_where_its_login_is_used() {
+    let place = Place::new();
+    let member = claude_code();
+    let server = serve(&member, vec![stream(&member.words)]);
+    let ran = member.exec(&place, &server).run();
+    ran.check_said("the vendor's terms keep the tokens of its subscriptions");
+}
+
+#[test]
+fn a_token_is_lent_of_a_login_only() {
+    let place = Place::with_credential();
+    let ran = place
+        .sx(["fetchtoken"])
+        .env("PROVIDER", "openai")
+        .env("OPENAI_API_KEY", "key-of-openai")
+        .run();
+    ran.check_code(3)
+        .check_said("PROVIDER is openai")
+        .check_stdout("");
+}
