@@ -36,6 +36,9 @@ pub fn program() -> PathBuf {
     std::env::var_os("SX_STATIC_BIN").map_or_else(built, PathBuf::from)
 }
 
+/// By its whole path: the PATH of a run may have nothing of this machine.
+const ENV: &str = "/usr/bin/env";
+
 /// What the program finds on its stdin.
 enum Stdin {
     Null,
@@ -149,7 +152,7 @@ impl Sx {
     /// Starts it as a shell does that has let a signal be ignored: `nohup`, say.
     pub fn ignoring(mut self, signal: &str) -> Sx {
         let ignore = format!("--ignore-signal={signal}");
-        self.command = through(&["env", &ignore], &without_env(&self.command));
+        self.command = through(&[ENV, &ignore], &without_env(&self.command));
         self
     }
 
@@ -223,7 +226,7 @@ fn heeding_signals(program: &Path) -> Command {
     if !ignores_a_stop() {
         return Command::new(program);
     }
-    let mut command = Command::new("env");
+    let mut command = Command::new(ENV);
     command.arg("--default-signal=INT,TERM,HUP").arg(program);
     command
 }
@@ -241,7 +244,7 @@ fn ignores_a_stop() -> bool {
 /// The command without the words of [`heeding_signals`].
 fn without_env(command: &Command) -> Command {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let skipped = if command.get_program() == "env" { 2 } else { 0 };
+    let skipped = if command.get_program() == ENV { 2 } else { 0 };
     like(command, words.skip(skipped))
 }
 
