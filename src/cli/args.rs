@@ -85,6 +85,11 @@ pub enum Command {
         /// As JSON.
         is_json: bool,
     },
+    /// The models that the service has; whether they are told as JSON.
+    Models {
+        /// As JSON.
+        is_json: bool,
+    },
     /// A fresh token on stdout.
     Fetchtoken(Fetchtoken),
     /// Tokens for others.

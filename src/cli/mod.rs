@@ -23,10 +23,12 @@ pub mod help;
 pub mod human;
 pub mod images;
 pub mod input;
+pub mod inquiry;
 pub mod jsonl;
 pub mod login;
 pub mod logout;
 pub mod member;
+pub mod models;
 pub mod probe;
 pub mod record;
 pub mod renew;
@@ -119,6 +121,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Logout(options) => logout::run(&survey()?, &options),
         Command::Status { is_json } => status::run(&survey()?, is_json),
         Command::Usage { is_json } => usage::run(&survey()?, is_json),
+        Command::Models { is_json } => models::run(&survey()?, is_json),
         Command::TokenServe(options) => token::serve(&survey()?, &options),
         Command::Fetchtoken(options) => fetchtoken::run(&survey()?, &options),
         Command::Exec(options) => exec::run(program, &common, &options),

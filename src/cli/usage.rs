@@ -1,26 +1,19 @@
 //! `sx usage`: asks the service what is left of the account's allowance, window by window.
 
-use crate::auth;
 use crate::auth::Token;
-use crate::auth::Why;
 use crate::base::clock;
-use crate::base::clock::Deadline;
 use crate::base::date;
 use crate::base::text;
-use crate::cli::build;
-use crate::cli::courier::Courier;
 use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
+use crate::cli::inquiry;
+use crate::cli::inquiry::Outcome;
 use crate::cli::member;
 use crate::cli::standing::span;
 use crate::cli::standing::whose;
-use crate::cli::stop;
-use crate::net;
-use crate::net::drive::Bounds;
 use crate::net::drive::Response;
-use crate::net::drive::drive;
 use crate::provider::Provider;
 use crate::provider::codex::Codex;
 use crate::provider::codex::usage;
@@ -29,13 +22,6 @@ use crate::provider::codex::usage::Window;
 use crate::term::writer;
 use serde::Serialize;
 use std::io::Write;
-use std::time::Duration;
-
-/// The service answers at once, or has trouble.
-const WAIT_MAX: Duration = Duration::from_secs(60);
-
-/// Its answers are a page long.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// The line for a program; fields are only ever added.
 #[derive(Serialize)]
@@ -60,28 +46,28 @@ struct Row {
 
 /// Asks, and says what came of it.
 pub fn run(ground: &Ground, is_json: bool) -> Result<Exit, Fault> {
-    let signals = stop::signals()?;
-    ground.warn();
-    let mut courier = Courier {
-        client: net::Client::new(build::network(&ground.settings)?),
-        signals,
-        stopped_by: None,
+    let provider = ground.settings.text("PROVIDER");
+    if provider != "codex" {
+        // Its login is none of the service's that is asked here.
+        let what = format!("what is left is told by codex, and PROVIDER is {provider}");
+        return Err(Fault::new(Exit::Settings, what).hint("add `--provider codex`"));
+    }
+    let codex = Codex::new(member::codex_options(&ground.settings)?);
+    let source = credential::login(ground, "to ask with")?;
+    let form = |token: Option<&Token>| codex.usage_request(token);
+    let name = "the time for asking what is left";
+    let asked = inquiry::ask(ground, Some(source), name, &form)?;
+    let (token, response) = match asked {
+        Outcome::Answered(answer) => *answer,
+        Outcome::Stopped(signal) => return Ok(signal),
     };
-    let answered = ask(ground, &mut courier);
-    for warning in courier.client.take_warnings() {
-        Fault::new(Exit::Done, format!("warning: {warning}")).print();
-    }
-    if let Some(signal) = courier.stopped_by {
-        return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)));
-    }
-    let (token, usage) = answered?;
+    // There is a source, so there was a token.
+    let token = token.ok_or_else(|| Fault::new(Exit::Fault, "no token was sent"))?;
+    let usage = read(&codex, &response)?;
     let page = match is_json {
         true => {
             let line = serde_json::to_string(&line(&token, usage));
-            format!(
-                "{}\n",
-                line.map_err(|error| Fault::new(Exit::Fault, error))?
-            )
+            line.map_err(|error| Fault::new(Exit::Fault, error))? + "\n"
         }
         false => spoken(&token, &usage, clock::unix_seconds()),
     };
@@ -91,33 +77,14 @@ pub fn run(ground: &Ground, is_json: bool) -> Result<Exit, Fault> {
     Ok(Exit::Done)
 }
 
-/// Asks as a run does: a token that is refused is renewed once.
-fn ask(ground: &Ground, courier: &mut Courier) -> Result<(Token, Usage), Fault> {
-    let provider = ground.settings.text("PROVIDER");
-    if provider != "codex" {
-        // Its login is none of the service's that is asked here.
-        let what = format!("what is left is told by codex, and PROVIDER is {provider}");
-        return Err(Fault::new(Exit::Settings, what).hint("add `--provider codex`"));
-    }
-    let codex = Codex::new(member::codex_options(&ground.settings)?);
-    let mut source = credential::login(ground, "to ask with")?;
-    let mut token = source.fresh(Why::Proactive, courier).map_err(no_token)?;
-    let mut response = send(&codex, &token, courier)?;
-    if response.head.status == 401 {
-        token = source.fresh(Why::Unauthorized, courier).map_err(no_token)?;
-        response = send(&codex, &token, courier)?;
-    }
-    if let Some(warning) = source.take_warning() {
-        Fault::new(Exit::Done, format!("warning: {warning}")).print();
-    }
+fn read(codex: &Codex, response: &Response) -> Result<Usage, Fault> {
     let host = codex.endpoint().authority();
     let (status, headers) = (response.head.status, &response.head.headers);
     match status {
         200..300 => {
             let usage = usage::read(headers, &response.body, clock::unix_seconds());
             let what = || format!("{host} answered with something that is no usage");
-            let usage = usage.ok_or_else(|| Fault::new(Exit::Provider, what()))?;
-            Ok((token, usage))
+            usage.ok_or_else(|| Fault::new(Exit::Provider, what()))
         }
         401 | 403 => {
             let what = format!("{host} refused the login (status {status})");
@@ -132,31 +99,6 @@ fn ask(ground: &Ground, courier: &mut Courier) -> Result<(Token, Usage), Fault> 
             Err(Fault::new(Exit::Provider, what))
         }
     }
-}
-
-fn no_token(error: auth::Error) -> Fault {
-    Fault::new(Exit::Settings, &error).hint(error.hint())
-}
-
-fn send(codex: &Codex, token: &Token, courier: &mut Courier) -> Result<Response, Fault> {
-    let request = codex.usage_request(token);
-    let request = request.map_err(|error| Fault::new(Exit::Settings, error))?;
-    let bounds = Bounds {
-        whole: Deadline::after(WAIT_MAX, "the time for asking what is left"),
-        bytes_max: ANSWER_BYTES_MAX,
-        redirects_max: 0,
-        socket: None,
-    };
-    drive(&mut courier.client, request, &courier.signals, bounds).map_err(|error| {
-        if let net::Error::Interrupted { signal } = error {
-            courier.stopped_by = Some(signal);
-        }
-        let fault = Fault::new(Exit::Provider, &error);
-        match error.hint() {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        }
-    })
 }
 
 fn line(token: &Token, usage: Usage) -> Line {

@@ -14,6 +14,7 @@ struct Member {
     address_key: &'static str,
     key: Option<(&'static str, &'static str)>,
     path: &'static str,
+    models_path: &'static str,
     header: Option<(&'static str, &'static str)>,
     /// An answer that calls `read` with the file name `note`.
     call: Vec<Value>,
@@ -42,6 +43,7 @@ fn anthropic(name: &'static str) -> Member {
         address_key: "ANTHROPIC_BASE_URL",
         key: Some(("ANTHROPIC_API_KEY", "key-of-anthropic")),
         path: "/v1/messages",
+        models_path: "/v1/models?limit=1000",
         header: Some(("x-api-key", "key-of-anthropic")),
         call: block(
             json!({"type": "tool_use", "id": "c1", "name": "read", "input": {}}),
@@ -77,7 +79,8 @@ fn completions(name: &'static str) -> Member {
         name,
         address_key: "OPENAI_BASE_URL",
         key: Some(("OPENAI_API_KEY", "key-of-openai")),
-        path: "/chat/completions",
+        path: "/v1/chat/completions",
+        models_path: "/v1/models",
         header: Some(("authorization", "Bearer key-of-openai")),
         call: vec![
             piece(
@@ -114,7 +117,8 @@ fn gemini() -> Member {
         name: "gemini",
         address_key: "GEMINI_BASE_URL",
         key: Some(("GEMINI_API_KEY", "key-of-gemini")),
-        path: ":streamGenerateContent?alt=sse",
+        path: "/v1beta/models/model-of-theirs:streamGenerateContent?alt=sse",
+        models_path: "/v1beta/models?pageSize=1000",
         header: Some(("x-goog-api-key", "key-of-gemini")),
         call: answer(json!({"functionCall": {"name": "read", "args": {"path": "note"}}})),
         words: answer(json!({"text": "done"})),
@@ -146,8 +150,16 @@ fn stream(events: &[Value]) -> Reply {
 
 impl Member {
     fn exec(&self, place: &Place, server: &Server) -> Sx {
+        self.sx(
+            place,
+            server,
+            &["exec", "-m", "model-of-theirs", "read the note"],
+        )
+    }
+
+    fn sx(&self, place: &Place, server: &Server, args: &[&str]) -> Sx {
         let sx = place
-            .sx(["exec", "-m", "model-of-theirs", "read the note"])
+            .sx(args)
             .env("PROVIDER", self.name)
             .env(self.address_key, server.origin());
         match self.key {
@@ -280,4 +292,66 @@ fn a_token_is_lent_of_a_login_only() {
     ran.check_code(3)
         .check_said("PROVIDER is openai")
         .check_stdout("");
+}
+
+#[test]
+fn the_models_of_a_service_are_listed() {
+    let list = json!({"data": [{"id": "one"}, {"id": "two", "context_length": 4096}]});
+    for member in members() {
+        let place = Place::new();
+        let server = Server::start([]);
+        server.on(member.models_path, [Reply::json(200, &list)]);
+        let sx = member.sx(&place, &server, &["models", "-e", "MODEL=two"]);
+        sx.run()
+            .check_code(0)
+            .check_stdout("  one\n* two  4096 tokens\n");
+        server.check_done();
+        let asked = &server.requests_to(member.models_path)[0];
+        assert_eq!(asked.method, "GET");
+        if let Some((name, value)) = member.header {
+            assert_eq!(asked.header(name), value, "{}", member.name);
+        }
+    }
+}
+
+#[test]
+fn a_server_without_a_list_or_of_another_mind_says_so() {
+    let member = completions("openai");
+    let body = json!({"error": {"message": "who are you"}});
+    for (status, code, said) in [
+        (404, 5, "has no list of models (status 404)"),
+        (401, 3, "who are you"),
+        (
+            200,
+            5,
+            "the service's list of models is none that we can read",
+        ),
+    ] {
+        let place = Place::new();
+        let server = Server::start([]);
+        server.on(member.models_path, [Reply::json(status, &body)]);
+        let ran = member.sx(&place, &server, &["models"]).run();
+        ran.check_code(code).check_said(said).check_stdout("");
+    }
+}
+
+/// An address may end in the version or not.
+#[test]
+fn the_version_in_an_address_is_not_doubled() {
+    for member in members() {
+        let place = Place::new();
+        let server = serve(&member, vec![stream(&member.words)]);
+        let version = if member.name == "gemini" {
+            "/v1beta"
+        } else {
+            "/v1/"
+        };
+        let address = format!("{}{version}", server.origin());
+        let ran = member
+            .exec(&place, &server)
+            .env(member.address_key, address)
+            .run();
+        ran.check_code(0).check_stdout("done\n");
+        server.check_done();
+    }
 }

@@ -56,6 +56,9 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
         Verb::Usage => Command::Usage {
             is_json: given.has(Meaning::Json),
         },
+        Verb::Models => Command::Models {
+            is_json: given.has(Meaning::Json),
+        },
         Verb::Fetchtoken => Command::Fetchtoken(fetchtoken(given)?),
         Verb::Token => token(given)?,
         Verb::Config => Command::Config(config(given)?),

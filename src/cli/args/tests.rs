@@ -368,8 +368,8 @@ fn a_slip_is_answered_with_what_was_meant() {
     check_refused(
         &["sessions", "--json"],
         "--json is no option of `sx sessions`\n\
-         hint: it is one of sx exec, sx login, sx status, sx usage, sx fetchtoken, sx config, \
-         sx doctor, sx probe, sx version",
+         hint: it is one of sx exec, sx login, sx status, sx usage, sx models, sx fetchtoken, \
+         sx config, sx doctor, sx probe, sx version",
     );
     check_refused(
         &["exec", "x", "-m"],
@@ -460,6 +460,7 @@ fn a_login_has_one_way_and_no_token_on_its_line() {
     );
     check(&["status", "--json"], Command::Status { is_json: true });
     check(&["usage"], Command::Usage { is_json: false });
+    check(&["models", "--json"], Command::Models { is_json: true });
 }
 
 /// A line that gives the option to a command that takes it, with all that the two need.

@@ -19,6 +19,8 @@ pub enum Verb {
     Status,
     /// What is left of the account's allowance.
     Usage,
+    /// The models that the service has.
+    Models,
     /// A fresh token on stdout.
     Fetchtoken,
     /// Tokens for others.
@@ -98,6 +100,12 @@ pub static COMMANDS: &[Row] = &[
         "usage",
         "",
         "ask the service what is left of the allowance",
+    ),
+    command(
+        Verb::Models,
+        "models",
+        "",
+        "ask the service which models it has",
     ),
     command(
         Verb::Fetchtoken,

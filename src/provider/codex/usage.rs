@@ -38,9 +38,9 @@ const WINDOWS: &[[&str; 2]] = &[
 
 impl Codex {
     /// The request that asks for it.
-    pub fn usage_request(&self, token: &auth::Token) -> Result<exchange::Request, Error> {
+    pub fn usage_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {
         let url = self.options.base_url.parent().join("/wham/usage");
-        let request = self.signed(exchange::Request::get(url), Some(token))?;
+        let request = self.signed(exchange::Request::get(url), token)?;
         Ok(request.header("accept", "application/json"))
     }
 }

@@ -16,6 +16,7 @@ pub(super) const PROVIDER: &[Verb] = &[
     Verb::Config,
     Verb::Status,
     Verb::Usage,
+    Verb::Models,
     Verb::Fetchtoken,
 ];
 /// `--sandbox`, which the demo needs where there is no Landlock.
@@ -36,6 +37,7 @@ pub(super) const SETTINGS: &[Verb] = &[
     Verb::Logout,
     Verb::Status,
     Verb::Usage,
+    Verb::Models,
     Verb::Fetchtoken,
     Verb::Token,
     Verb::Config,
@@ -52,6 +54,7 @@ pub(super) const SETTINGS_OR_DEMO: &[Verb] = &[
     Verb::Logout,
     Verb::Status,
     Verb::Usage,
+    Verb::Models,
     Verb::Fetchtoken,
     Verb::Token,
     Verb::Config,
@@ -65,6 +68,7 @@ pub(super) const JSON: &[Verb] = &[
     Verb::Login,
     Verb::Status,
     Verb::Usage,
+    Verb::Models,
     Verb::Fetchtoken,
     Verb::Config,
     Verb::Doctor,
@@ -79,6 +83,7 @@ pub(super) const NETWORK: &[Verb] = &[
     Verb::Login,
     Verb::Logout,
     Verb::Usage,
+    Verb::Models,
     Verb::Fetchtoken,
     Verb::Token,
     Verb::Config,
@@ -91,6 +96,7 @@ pub(super) const ACCOUNT: &[Verb] = &[
     Verb::Logout,
     Verb::Status,
     Verb::Usage,
+    Verb::Models,
     Verb::Fetchtoken,
 ];
 /// The one that makes a login.
