@@ -13,6 +13,7 @@ use crate::auth::refresh::Fresh;
 use crate::base::date;
 use crate::base::random;
 use crate::base::secret::Secret;
+use crate::sys::file::NO_WAIT;
 use serde_json::Value;
 use std::fmt;
 use std::fs;
@@ -309,6 +310,7 @@ impl Locks {
         for path in [target.with_file_name("auth.lock"), beside(target, ".lock")] {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false).mode(0o600);
+            options.custom_flags(NO_WAIT);
             let file = match options.open(&path) {
                 Ok(file) => file,
                 Err(error) if is_unwritable(&error) => File::open(target).map_err(|source| {

@@ -5,10 +5,12 @@
 //! token says which one is meant. A note that cannot be written is left out: it only explains.
 
 use crate::auth::file::beside;
+use crate::auth::file::read_bounded;
 use crate::base::clock;
 use crate::base::date;
 use crate::base::digest::sha256_hex;
 use crate::base::secret::Secret;
+use crate::sys::file::NO_WAIT;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fs;
@@ -44,6 +46,7 @@ impl Note {
         let line = serde_json::to_string(&content).unwrap_or_default();
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
+        options.custom_flags(NO_WAIT);
         let written = options
             .open(&path)
             .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
@@ -65,8 +68,8 @@ impl Note {
 
 /// What an earlier note says of `refresh`: who began to spend it, and never told what came of it.
 pub fn explanation(target: &Path, refresh: &Secret) -> Option<String> {
-    let text = fs::read_to_string(path(target)).ok()?;
-    let content: Content = serde_json::from_str(&text).ok()?;
+    let text = read_bounded(&path(target)).ok()?;
+    let content: Content = serde_json::from_slice(&text).ok()?;
     // The time is shown, and whoever can write there could have written anything.
     date::parse_rfc3339(&content.since)?;
     let is_meant = content.refresh_token_sha256 == digest_of(refresh);
@@ -91,6 +94,8 @@ fn digest_of(secret: &Secret) -> String {
 mod tests {
     use super::*;
     use crate::auth::scratch::Scratch;
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
 
     #[test]
     fn a_note_explains_the_token_that_it_was_left_for() {
@@ -107,6 +112,11 @@ mod tests {
         note.take_away();
         assert_eq!(explanation(&target, &secret), None);
         assert_eq!(fs::read_dir(scratch.dir()).unwrap().count(), 0);
+        // Nobody reads from a pipe that lies there, or writes into it.
+        let pipe = scratch.path("auth.json.renewing");
+        mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        assert_eq!(explanation(&target, &secret), None);
+        Note::leave(&target, &secret).take_away();
         // A folder that is not there costs the note and nothing else.
         Note::leave(Path::new("/nowhere/at/all"), &secret).take_away();
     }

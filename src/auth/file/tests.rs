@@ -4,6 +4,8 @@ use super::*;
 use crate::auth::scratch::Scratch;
 use crate::auth::scratch::jwt;
 use crate::auth::scratch::login;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::json;
 use std::os::unix::fs::symlink;
 
@@ -256,6 +258,11 @@ fn the_locks_are_the_official_clients_and_exclude_one_another() {
     assert!(matches!(Locks::try_take(&path).unwrap(), Taken::Busy));
     drop(commit);
     assert!(matches!(Locks::try_take(&path).unwrap(), Taken::Locks(_)));
+    // A pipe in the place of a lock would make us wait for its other end.
+    fs::remove_file(scratch.path("auth.lock")).unwrap();
+    mkfifo(&scratch.path("auth.lock"), Mode::S_IRWXU).unwrap();
+    let refused = Locks::try_take(&path).unwrap_err().to_string();
+    assert!(refused.contains("auth.lock"), "{refused}");
     // Through a link the locks are those of the file itself.
     let link = scratch.path("link.json");
     symlink(&path, &link).unwrap();
