@@ -20,8 +20,8 @@ struct Member {
     call: Vec<Value>,
     /// An answer that says `done`.
     words: Vec<Value>,
-    /// Begins the text of the tool in the second request.
-    answer: fn(&Value) -> &Value,
+    /// The field of a request that holds the conversation.
+    messages: &'static str,
 }
 
 fn anthropic(name: &'static str) -> Member {
@@ -55,10 +55,7 @@ fn anthropic(name: &'static str) -> Member {
             json!({"type": "text_delta", "text": "done"}),
             "end_turn",
         ),
-        answer: |body| {
-            let last = body["messages"].as_array().and_then(|list| list.last());
-            &last.expect("messages")["content"][0]
-        },
+        messages: "messages",
     }
 }
 
@@ -90,10 +87,7 @@ fn completions(name: &'static str) -> Member {
             end("tool_calls"),
         ],
         words: vec![piece(json!({"content": "done"})), end("stop")],
-        answer: |body| {
-            let last = body["messages"].as_array().and_then(|list| list.last());
-            last.expect("messages")
-        },
+        messages: "messages",
     }
 }
 
@@ -122,10 +116,7 @@ fn gemini() -> Member {
         header: Some(("x-goog-api-key", "key-of-gemini")),
         call: answer(json!({"functionCall": {"name": "read", "args": {"path": "note"}}})),
         words: answer(json!({"text": "done"})),
-        answer: |body| {
-            let last = body["contents"].as_array().and_then(|list| list.last());
-            &last.expect("contents")["parts"][0]
-        },
+        messages: "contents",
     }
 }
 
@@ -149,6 +140,18 @@ fn stream(events: &[Value]) -> Reply {
 }
 
 impl Member {
+    /// The call of the tool and, in the next message, its answer.
+    #[track_caller]
+    fn check_pair(&self, body: &Value) {
+        let list = body[self.messages].as_array().expect("messages");
+        let texts: Vec<String> = list.iter().map(Value::to_string).collect();
+        let is_answer = |text: &String| text.contains("the note says seven");
+        let place = texts.iter().position(is_answer).expect("an answer");
+        let call = &texts[place - 1];
+        let is_call = call.contains("read") && call.contains("path") && call.contains("note");
+        assert!(is_call, "{}: {texts:#?}", self.name);
+    }
+
     fn exec(&self, place: &Place, server: &Server) -> Sx {
         self.sx(
             place,
@@ -194,8 +197,7 @@ fn a_tool_is_called_and_its_answer_goes_back() {
                 assert_eq!(request.header(name), value, "{}", member.name);
             }
         }
-        let answer = (member.answer)(&requests[1].json()).to_string();
-        assert!(answer.contains("the note says seven"), "{answer}");
+        member.check_pair(&requests[1].json());
     }
 }
 
@@ -353,5 +355,31 @@ fn the_version_in_an_address_is_not_doubled() {
             .run();
         ran.check_code(0).check_stdout("done\n");
         server.check_done();
+    }
+}
+
+/// A conversation goes on with another member, with the call and its answer still together.
+#[test]
+fn a_conversation_goes_on_elsewhere() {
+    for first in members() {
+        for second in members() {
+            let place = Place::new();
+            place.write("work/note", "the note says seven\n");
+            let server = serve(&first, vec![stream(&first.call), stream(&first.words)]);
+            first.exec(&place, &server).run().check_code(0);
+            let server = serve(&second, vec![stream(&second.words)]);
+            let args = [
+                "exec",
+                "--resume",
+                "last",
+                "-m",
+                "model-of-theirs",
+                "and now?",
+            ];
+            let ran = second.sx(&place, &server, &args).run();
+            ran.check_code(0).check_stdout("done\n");
+            server.check_done();
+            second.check_pair(&server.requests_to(second.path)[0].json());
+        }
     }
 }
