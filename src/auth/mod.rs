@@ -20,6 +20,7 @@ pub mod jwt;
 pub mod local;
 pub mod login;
 pub mod refresh;
+pub mod refusal;
 pub mod remote;
 #[cfg(test)]
 mod scratch;

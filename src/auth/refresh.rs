@@ -7,6 +7,7 @@ use crate::auth::Error;
 use crate::auth::Why;
 use crate::auth::file::Credential;
 use crate::auth::identity::Identity;
+use crate::auth::refusal;
 use crate::base::secret::Secret;
 use crate::base::text;
 use crate::http::exchange::Request;
@@ -126,7 +127,7 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fresh, Failure> {
         return Ok(fresh);
     }
     let answer = answer.unwrap_or_default();
-    let code = code(&answer).to_ascii_lowercase();
+    let code = refusal::code(&answer).to_ascii_lowercase();
     let known = match code.as_str() {
         "refresh_token_expired" => Some("its refresh token has expired"),
         "refresh_token_reused" => Some("its refresh token was already used"),
@@ -135,7 +136,11 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fresh, Failure> {
     };
     let detail = match known {
         Some(known) => known.to_string(),
-        None => words(status, &code, &answer),
+        None => {
+            let start = format!("the issuer answered with status {status}");
+            let words = refusal::words(&start, &code, &answer);
+            text::ellipsis(&text::one_line(&words), DETAIL_CHARS_MAX).into_owned()
+        }
     };
     let is_permanent =
         known.is_some() || status == 401 || (status == 400 && code == "invalid_grant");
@@ -144,36 +149,6 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fresh, Failure> {
     } else {
         Failure::Transient(detail)
     })
-}
-
-/// `error.code`, else `error` if it is a text, else `code`.
-fn code(answer: &Value) -> &str {
-    let error = &answer["error"];
-    let code = if error.is_object() {
-        &error["code"]
-    } else {
-        error
-    };
-    code.as_str()
-        .or(answer["code"].as_str())
-        .unwrap_or_default()
-}
-
-/// Status, code and the issuer's sentence, as far as they are there, in one line.
-fn words(status: u16, code: &str, answer: &Value) -> String {
-    let sentence = answer["error_description"]
-        .as_str()
-        .or(answer["error"]["message"].as_str())
-        .or(answer["message"].as_str())
-        .unwrap_or_default();
-    let mut words = format!("the issuer answered with status {status}");
-    for part in [code, sentence] {
-        if !part.is_empty() {
-            words.push_str(": ");
-            words.push_str(part);
-        }
-    }
-    text::ellipsis(&text::one_line(&words), DETAIL_CHARS_MAX).into_owned()
 }
 
 #[cfg(test)]

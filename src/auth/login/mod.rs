@@ -16,6 +16,7 @@ pub mod revoke;
 use crate::auth::Fetch;
 use crate::auth::Unreachable;
 use crate::auth::identity::Identity;
+use crate::auth::refusal;
 use crate::base::clock::Deadline;
 use crate::base::date;
 use crate::base::secret::Secret;
@@ -243,8 +244,8 @@ pub(super) fn sort(
         };
     }
     let value = value.unwrap_or_default();
-    let code = code(&value).to_ascii_lowercase();
-    let detail = words(status, &code, &value);
+    let code = refusal::code(&value).to_ascii_lowercase();
+    let detail = harmless(&refusal::words(&format!("status {status}"), &code, &value));
     Ok(match status {
         408 | 429 | 500..=599 => Answer::Busy {
             wait: stated_wait(headers),
@@ -273,36 +274,6 @@ fn is_challenge(status: u16, headers: &Headers, body: &[u8]) -> bool {
             || start.starts_with(b"<")
     };
     says_so || (!matches!(status, 404 | 408 | 500..=599) && is_page())
-}
-
-/// `error.code`, else `error` if it is a text, else `code`.
-fn code(answer: &Value) -> &str {
-    let error = &answer["error"];
-    let code = if error.is_object() {
-        &error["code"]
-    } else {
-        error
-    };
-    code.as_str()
-        .or(answer["code"].as_str())
-        .unwrap_or_default()
-}
-
-/// Status, code and the service's sentence, as far as they are there, in one line.
-fn words(status: u16, code: &str, answer: &Value) -> String {
-    let sentence = answer["error_description"]
-        .as_str()
-        .or(answer["error"]["message"].as_str())
-        .or(answer["message"].as_str())
-        .unwrap_or_default();
-    let mut words = format!("status {status}");
-    for part in [code, sentence] {
-        if !part.is_empty() {
-            words.push_str(": ");
-            words.push_str(part);
-        }
-    }
-    harmless(&words)
 }
 
 /// Words of a stranger's, in one line that moves nothing on a terminal.
