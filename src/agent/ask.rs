@@ -29,6 +29,7 @@ use crate::net::Transfer;
 use crate::net::transfer::Progress;
 use crate::provider;
 use crate::provider::Decoder;
+use crate::provider::models;
 use crate::provider::retry;
 use crate::session::Entry;
 use std::time::Duration;
@@ -70,6 +71,7 @@ impl Agent {
     pub(super) fn ask(&mut self) -> Result<Reply, Failure> {
         let mut retries = Retries::default();
         let mut is_renewed = false;
+        let mut is_looked_up = false;
         let mut why = Why::Proactive;
         loop {
             let failure = match self.try_once(&mut why) {
@@ -87,6 +89,14 @@ impl Agent {
             );
             if is_elsewhere && self.provider.turn_to_other_wire() {
                 self.discard()?;
+                continue;
+            }
+            if let Failure::Provider(provider::Error::Refused { status, detail }) = &failure
+                && !is_looked_up
+                && models::is_unknown(*status, detail)
+            {
+                is_looked_up = true;
+                self.find_other_model(*status, detail)?;
                 continue;
             }
             if let Failure::Provider(provider::Error::Auth { detail }) = &failure

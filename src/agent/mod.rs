@@ -11,6 +11,7 @@ pub mod calls;
 pub mod desk;
 pub mod event;
 pub mod failure;
+pub mod lookup;
 pub mod prompt;
 pub mod turn;
 

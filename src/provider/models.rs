@@ -1,6 +1,7 @@
 //! Names of models: what an alias stands for, and what a service tells of the models it has.
 
 use crate::provider::Error;
+use crate::provider::refusal;
 use serde_json::Value;
 
 /// The setting `MODEL_ALIASES`: what the person wants an alias to stand for.
@@ -88,9 +89,137 @@ fn of_entry(entry: &Value) -> Option<Model> {
     })
 }
 
+/// How services say that they don't know a model, whatever the status. Lower case.
+const UNKNOWN: &[&str] = &[
+    "model is not supported",
+    "model not found",
+    "model_not_found",
+    "model does not exist",
+    "not a valid model",
+    "unknown model",
+    "invalid model",
+    "no such model",
+];
+
+/// The same with status 404, where it is said of the word `model`. With another status it may be
+/// said of a parameter that this model does not take.
+const NOT_FOUND: &[&str] = &[
+    "not found",
+    "not_found",
+    "not exist",
+    "not supported",
+    "not available",
+    "model: ",
+];
+
+/// Whether a refusal with this status and these words is about a model that is not there.
+pub fn is_unknown(status: u16, words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+    match status {
+        404 => says(UNKNOWN) || (words.contains("model") && says(NOT_FOUND)),
+        400 | 422 => says(UNKNOWN),
+        _ => false,
+    }
+}
+
+/// The model of `listed` whose name has most in common with `name`, at its two ends: the family
+/// stands at the start of a name, its size at the end, and what changes between them. `None` where
+/// no family is the same.
+pub fn nearest<'a>(listed: &'a [Model], name: &str) -> Option<&'a str> {
+    let family = name.split_inclusive(['-', '.', ':']).next()?;
+    let common = |id: &str| {
+        let same = |(one, other): &(u8, u8)| one == other;
+        let start = id.bytes().zip(name.bytes()).take_while(same).count();
+        let end = id.bytes().rev().zip(name.bytes().rev());
+        start + end.take_while(same).count()
+    };
+    let others = listed.iter().map(|model| model.id.as_str());
+    let others = others.filter(|id| *id != name && id.starts_with(family));
+    // Of equals the first is taken: lists begin with what is newest.
+    others.rev().max_by_key(|id| common(id))
+}
+
+/// How many names an error tells.
+const OFFER_MAX: usize = 8;
+
+/// What a service said, and the models that it has.
+pub fn with_offer(detail: &str, listed: &[Model]) -> String {
+    let ids = listed.iter().map(|model| model.id.as_str());
+    let names: Vec<&str> = ids.take(OFFER_MAX).collect();
+    let more = match listed.len() > OFFER_MAX {
+        true => ", and more: `sx models`",
+        false => "",
+    };
+    let offer = format!("{detail}; it offers {}{more}", names.join(", "));
+    refusal::bounded(&offer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_that_is_not_there_is_told_from_other_refusals() {
+        for (status, words, expected) in [
+            (
+                404,
+                "The model `gpt-x` does not exist or you do not have access to it.",
+                true,
+            ),
+            (404, "status 404: model: claude-x", true),
+            (404, "model 'x' not found, try pulling it first", true),
+            (404, "models/x is not found for API version v1beta", true),
+            (400, "The 'x' model is not supported when using Codex", true),
+            (400, "x is not a valid model ID", true),
+            (404, "no such path", false),
+            (400, "'temperature' is not supported with this model", false),
+            (500, "model not found", false),
+        ] {
+            assert_eq!(is_unknown(status, words), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_is_of_the_same_family_and_size() {
+        let list = |names: &[&str]| -> Vec<Model> {
+            let model = |id: &&str| Model {
+                id: id.to_string(),
+                ..Model::default()
+            };
+            names.iter().map(model).collect()
+        };
+        for (names, name, expected) in [
+            (
+                &["gpt-6", "gpt-6-codex", "gpt-6-mini"][..],
+                "gpt-5.3-codex",
+                Some("gpt-6-codex"),
+            ),
+            (
+                &["claude-opus-6", "claude-haiku-6"],
+                "claude-haiku-4-5",
+                Some("claude-haiku-6"),
+            ),
+            (
+                &["gemini-4-pro", "gemini-4-flash"],
+                "gemini-3.8-flash",
+                Some("gemini-4-flash"),
+            ),
+            (&["claude-7", "claude-6"], "claude-5", Some("claude-7")),
+            (&["gpt-5", "llama"], "claude-5", None),
+            (&["claude-5"], "claude-5", None),
+            (&[], "claude-5", None),
+        ] {
+            assert_eq!(nearest(&list(names), name), expected, "{name}");
+        }
+        let many: Vec<String> = (0..9).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(
+            with_offer("no", &list(&many)),
+            "no; it offers 0, 1, 2, 3, 4, 5, 6, 7, and more: `sx models`"
+        );
+        assert_eq!(with_offer("no", &list(&["a"])), "no; it offers a");
+    }
 
     #[test]
     fn the_persons_word_comes_before_the_table() {

@@ -383,3 +383,39 @@ fn a_conversation_goes_on_elsewhere() {
         }
     }
 }
+
+/// A word for a model outlives the model; a name that was typed does not.
+#[test]
+fn a_model_that_is_gone_is_looked_up_once() {
+    let gone = || {
+        let words = "The model does not exist or you do not have access to it.";
+        Reply::json(404, &json!({"error": {"message": words}}))
+    };
+    let list = json!({"data": [{"id": "claude-opus-99"}, {"id": "claude-haiku-99"}]});
+    let member = anthropic("anthropic");
+    for (name, taken) in [("haiku", Some("claude-haiku-99")), ("my-own", None)] {
+        let place = Place::new();
+        let server = Server::start([]);
+        server.on(member.models_path, [Reply::json(200, &list)]);
+        let replies = [Some(gone()), taken.map(|_| stream(&member.words))];
+        server.on(member.path, replies.into_iter().flatten());
+        let ran = member
+            .sx(&place, &server, &["exec", "-m", name, "hi"])
+            .run();
+        server.check_done();
+        let requests = server.requests_to(member.path);
+        match taken {
+            Some(taken) => {
+                ran.check_code(0).check_stdout("done\n").check_said(taken);
+                assert_eq!(requests[1].json()["model"], taken);
+            }
+            None => {
+                let said = "it offers claude-opus-99, claude-haiku-99";
+                ran.check_code(5)
+                    .check_said("does not exist")
+                    .check_said(said);
+                assert_eq!(requests.len(), 1);
+            }
+        }
+    }
+}
