@@ -34,7 +34,10 @@ pub struct Claude {
 
 impl Lender for Claude {
     fn lend(&mut self, _fetch: &mut dyn Fetch) -> Result<Token, Error> {
-        let bytes = file::read_bounded(&self.path)?;
+        let bytes = match file::read_bounded(&self.path) {
+            Err(Error::NotFound { .. }) => return Err(no_login(&self.path)),
+            read => read?,
+        };
         let from = self.path.display().to_string();
         let copy = import(&bytes).map_err(|why| Error::Malformed {
             path: self.path.clone(),
@@ -50,6 +53,13 @@ impl Lender for Claude {
 
     fn secrets(&self) -> Vec<&Secret> {
         Vec::new()
+    }
+}
+
+/// That there is no such file.
+pub fn no_login(path: &Path) -> Error {
+    Error::NoClientLogin {
+        path: path.to_path_buf(),
     }
 }
 

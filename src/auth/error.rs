@@ -15,6 +15,11 @@ pub enum Error {
         /// The places, in order.
         tried: Vec<PathBuf>,
     },
+    /// The vendor's own client has left no login here: log in with it.
+    NoClientLogin {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// There is no login of the name that was asked for: name another one, or log in.
     NoAccount {
         /// The name.
@@ -178,7 +183,7 @@ impl Error {
     /// The word by which a program can tell what to do.
     pub fn kind(&self) -> &'static str {
         match self {
-            Error::NotFound { .. } => "not_found",
+            Error::NotFound { .. } | Error::NoClientLogin { .. } => "not_found",
             Error::NoAccount { .. } => "no_account",
             Error::Malformed { .. } => "malformed",
             Error::ApiKey { .. } => "api_key",
@@ -198,6 +203,10 @@ impl Error {
             Error::NotFound { .. } => {
                 "log in: `sx login`; or name a file in CODEX_CREDENTIALS_FILE, or try `sx demo`, \
                  which needs no login"
+            }
+            Error::NoClientLogin { .. } => {
+                "log in with that client: `claude`; or set CLAUDE_CODE_OAUTH_TOKEN; \
+                 `--provider anthropic` takes an API key instead"
             }
             Error::NoAccount { name, .. } => {
                 return format!("log in: `sx login --name {name}`").into();
@@ -246,6 +255,9 @@ fn login_again(path: &Path) -> Cow<'static, str> {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::NoClientLogin { path } => {
+                write!(f, "no login of the vendor's client in {}", path.display())
+            }
             Error::NotFound { tried } if tried.is_empty() => f.write_str(
                 "no login found: there is no home directory and CODEX_CREDENTIALS_FILE is not set",
             ),

@@ -127,7 +127,8 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
 
 /// Every host that a run may contact, and the key that names it.
 pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
-    let mut keys = vec![member::address_key(settings)];
+    let service = (member::address_key(settings), member::address(settings)?);
+    let mut keys = Vec::new();
     match (
         settings.text("PROVIDER"),
         settings.text("CODEX_TOKEN_SOURCE"),
@@ -141,9 +142,8 @@ pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
         }
         _ => {}
     }
-    keys.into_iter()
-        .map(|key| Ok((key, url(settings, key)?)))
-        .collect()
+    let others = keys.into_iter().map(|key| Ok((key, url(settings, key)?)));
+    std::iter::once(Ok(service)).chain(others).collect()
 }
 
 /// What the network needs to know.

@@ -82,7 +82,7 @@ pub fn login(ground: &Ground, purpose: &str) -> Result<Box<dyn auth::Source>, Fa
 }
 
 /// The setting that holds the key which pays for this provider, if it takes one and there is one.
-fn api_key(settings: &Settings) -> Option<&'static str> {
+pub fn api_key(settings: &Settings) -> Option<&'static str> {
     let keys: &[&'static str] = match settings.text("PROVIDER") {
         "anthropic" => &["ANTHROPIC_API_KEY"],
         "gemini" => &["GEMINI_API_KEY", "GOOGLE_API_KEY"],

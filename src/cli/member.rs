@@ -6,6 +6,7 @@ use crate::cli::build::url;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::config::Settings;
+use crate::http::url::Url;
 use crate::provider::Provider;
 use crate::provider::anthropic::Anthropic;
 use crate::provider::claude;
@@ -24,20 +25,12 @@ pub fn provider(settings: &Settings) -> Result<Box<dyn Provider>, Fault> {
         "anthropic" => Box::new(Anthropic::new(claude_options(settings)?)),
         "claude_code" => Box::new(ClaudeCode::new(claude_options(settings)?)),
         "gemini" => Box::new(Gemini::new(gemini::Options {
-            base_url: url(settings, address_key(settings))?,
+            base_url: address(settings)?,
             identity: identity(settings)?,
             aliases: aliases(settings)?,
         })),
         "openai" => Box::new(OpenAi::new(openai_options(settings)?)),
-        "router" | "scorpiox" => {
-            if settings.text("ROUTER_URL").is_empty() {
-                let what = "PROVIDER is a gateway, but ROUTER_URL does not say where it is";
-                let hint = "set ROUTER_URL, or log in with `sx login` and set PROVIDER=codex, or \
-                            set OPENAI_BASE_URL and PROVIDER=openai, or try `sx demo`";
-                return Err(Fault::new(Exit::Settings, what).hint(hint));
-            }
-            Box::new(Router::new(openai_options(settings)?))
-        }
+        "router" | "scorpiox" => Box::new(Router::new(openai_options(settings)?)),
         _ => Box::new(Codex::new(codex_options(settings)?)),
     })
 }
@@ -54,6 +47,18 @@ pub fn address_key(settings: &Settings) -> &'static str {
     }
 }
 
+/// Where the service is.
+pub fn address(settings: &Settings) -> Result<Url, Fault> {
+    let key = address_key(settings);
+    if key == "ROUTER_URL" && settings.text(key).is_empty() {
+        let what = "PROVIDER is a gateway, but ROUTER_URL does not say where it is";
+        let hint = "set ROUTER_URL, or log in with `sx login` and set PROVIDER=codex, or set \
+                    OPENAI_BASE_URL and PROVIDER=openai, or try `sx demo`";
+        return Err(Fault::new(Exit::Settings, what).hint(hint));
+    }
+    url(settings, key)
+}
+
 /// What codex needs to know.
 pub fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
     Ok(codex::Options {
@@ -66,14 +71,14 @@ pub fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
 
 fn claude_options(settings: &Settings) -> Result<claude::Options, Fault> {
     Ok(claude::Options {
-        base_url: url(settings, address_key(settings))?,
+        base_url: address(settings)?,
         identity: identity(settings)?,
         aliases: aliases(settings)?,
     })
 }
 
 fn openai_options(settings: &Settings) -> Result<openai::Options, Fault> {
-    let base_url = url(settings, address_key(settings))?;
+    let base_url = address(settings)?;
     let wire = openai::Wire::of_setting(settings.text("OPENAI_WIRE"), &base_url);
     Ok(openai::Options {
         // The setting has these words only.

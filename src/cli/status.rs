@@ -2,6 +2,7 @@
 //! to be asked for the token, it says whom a run would ask.
 
 use crate::auth::Error;
+use crate::auth::claude;
 use crate::auth::file::Credential;
 use crate::base::clock;
 use crate::base::text;
@@ -9,6 +10,7 @@ use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
+use crate::cli::member;
 use crate::cli::standing::Standing;
 use crate::config::Settings;
 use crate::term::writer;
@@ -77,8 +79,10 @@ fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
         let pays = format!("{whom} is asked for the token, and was not asked now");
         Ok(Ok(Standing::unknown(provider, Some(whom), &pays)))
     };
-    if provider == "claude_code" {
-        return Ok(lent(settings));
+    match provider {
+        "codex" => {}
+        "claude_code" => return Ok(lent(settings)),
+        _ => return keyed(settings).map(Ok),
     }
     let now = clock::unix_seconds();
     match settings.text("CODEX_TOKEN_SOURCE") {
@@ -106,6 +110,21 @@ fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
     Ok(credential.map(|credential| Standing::of_file(provider, &credential, now)))
 }
 
+/// What pays where no login does. Only the vendors' own services are of no use without a key.
+fn keyed(settings: &Settings) -> Result<Standing, Fault> {
+    let provider = settings.text("PROVIDER");
+    if let Some(key) = credential::api_key(settings) {
+        let pays = "whoever the key belongs to pays";
+        return Ok(Standing::unknown(provider, Some(key.to_string()), pays));
+    }
+    if matches!(provider, "anthropic" | "gemini") {
+        let hint = member::provider(settings)?.login_hint();
+        return Err(Fault::new(Exit::Settings, "nobody pays: there is no key").hint(hint));
+    }
+    let pays = "no key is sent: the settings hold none for this provider";
+    Ok(Standing::unknown(provider, None, pays))
+}
+
 /// The login of another vendor's client, which we lend and know nothing of.
 fn lent(settings: &Settings) -> Result<Standing, Error> {
     let key = "CLAUDE_CODE_OAUTH_TOKEN";
@@ -113,10 +132,7 @@ fn lent(settings: &Settings) -> Result<Standing, Error> {
     let source = match path {
         _ if !settings.text(key).is_empty() => key.to_string(),
         Some(path) if path.exists() => path.display().to_string(),
-        path => {
-            let tried = path.into_iter().collect();
-            return Err(Error::NotFound { tried });
-        }
+        path => return Err(claude::no_login(&path.unwrap_or_default())),
     };
     let pays = "whoever that client's token belongs to pays; sx only lends it";
     Ok(Standing::unknown("claude_code", Some(source), pays))

@@ -275,6 +275,28 @@ fn a_gateway_without_an_address_says_what_to_set() {
 }
 
 #[test]
+fn who_pays_is_told_where_it_is_a_key() {
+    let key = Some(("ANTHROPIC_API_KEY", "key-of-anthropic"));
+    for (provider, key, code, said) in [
+        ("anthropic", key, 0, "ANTHROPIC_API_KEY"),
+        ("anthropic", None, 3, "set ANTHROPIC_API_KEY"),
+        ("gemini", key, 3, "set GEMINI_API_KEY"),
+        ("openai", None, 0, "no key is sent"),
+        ("claude_code", None, 3, "log in with that client"),
+    ] {
+        let place = Place::new();
+        let sx = place.sx(["status"]).env("PROVIDER", provider);
+        let sx = key
+            .into_iter()
+            .fold(sx, |sx, (key, value)| sx.env(key, value));
+        let ran = sx.stderr_into_stdout().run();
+        assert!(ran.text().contains(said), "{provider}: {}", ran.text());
+        ran.check_code(code);
+        assert!(!ran.text().contains("key-of-"), "{}", ran.text());
+    }
+}
+
+#[test]
 fn the_vendors_terms_are_told_where_its_login_is_used() {
     let place = Place::new();
     let member = claude_code();

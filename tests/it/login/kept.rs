@@ -194,7 +194,7 @@ fn the_login_of_another_vendor_is_neither_read_nor_sent_to_codex() {
     ran.check_code(3).check_said("hint: add `--provider codex`");
     server.check_done();
     let none = place.sx(["status", "--provider", "claude_code"]).run();
-    none.check_code(3).check_said("no login found in");
+    none.check_code(3).check_said("no login of the vendor");
 }
 
 #[test]
