@@ -226,6 +226,9 @@ fn write_key(out: &mut dyn Write, key: &Key) -> io::Result<()> {
     match key.harmless {
         Harmless::Always => writeln!(out, "    a project's file may set it"),
         Harmless::Only(value) => writeln!(out, "    a project's file may set it to {value} only"),
+        Harmless::Except(value) => {
+            writeln!(out, "    a project's file may set it, but not to {value}")
+        }
         Harmless::Never => Ok(()),
     }
 }

@@ -287,6 +287,7 @@ fn is_harmless(key: &Key, value: &str) -> bool {
         Harmless::Only(tightest) => {
             !value.is_empty() && key.accept(value).as_deref() == Some(tightest)
         }
+        Harmless::Except(costly) => key.accept(value).as_deref() != Some(costly),
         Harmless::Always => true,
     }
 }

@@ -175,6 +175,7 @@ impl fmt::Display for Warning {
                 write!(f, "{}: {} is ignored: ", At(path, *line), key.name)?;
                 match key.harmless {
                     Harmless::Only(value) => write!(f, "this file may set it to {value} only")?,
+                    Harmless::Except(value) => write!(f, "this file may not set it to {value}")?,
                     _ => f.write_str("this file may not set it")?,
                 }
                 match user_file {

@@ -53,6 +53,8 @@ pub enum Harmless {
     Never,
     /// To this value only, because that is the tightest there is.
     Only(&'static str),
+    /// To any value but this one, which costs the person something that they have to want.
+    Except(&'static str),
     /// To any value.
     Always,
 }
@@ -172,7 +174,7 @@ mod tests {
                 "{}",
                 key.name
             );
-            if let Harmless::Only(value) = key.harmless {
+            if let Harmless::Only(value) | Harmless::Except(value) = key.harmless {
                 assert_eq!(key.accept(value).as_deref(), Some(value), "{}", key.name);
             }
         }

@@ -21,7 +21,7 @@ pub static KEYS: &[Key] = &[
             "scorpiox",
         ]),
         "codex",
-        Harmless::Always,
+        Harmless::Except("claude_code"),
         "the service that answers; scorpiox is another name of router",
     ),
     key(

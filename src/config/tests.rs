@@ -130,6 +130,30 @@ fn a_project_may_tighten_and_choose_but_not_redirect_or_loosen() {
     assert_eq!(warnings.len(), 8);
 }
 
+/// A vendor may close the account of whoever uses its login so: nobody chooses that for another.
+#[test]
+fn a_project_does_not_choose_the_login_of_another_vendors_client() {
+    for (line, provider) in [
+        ("PROVIDER=gemini\n", "gemini"),
+        ("PROVIDER=claude_code\n", "codex"),
+    ] {
+        let house = House::new().write("project", line);
+        let (settings, warnings) = house.load(&[], &[]).unwrap();
+        assert_eq!(settings.text("PROVIDER"), provider);
+        assert_eq!(warnings.len(), usize::from(provider == "codex"));
+    }
+    let house = House::new().write("project", "PROVIDER=claude_code\n");
+    let (_, warnings) = house.load(&[], &[]).unwrap();
+    let expected = "project/scorpiox-env.txt:1: PROVIDER is ignored: this file may not set it to \
+                    claude_code; put it in user/scorpiox-env.txt or the environment";
+    assert_eq!(warnings, [expected]);
+    let house = House::new().write("user", "PROVIDER=claude_code\n");
+    assert_eq!(
+        house.load(&[], &[]).unwrap().0.text("PROVIDER"),
+        "claude_code"
+    );
+}
+
 #[test]
 fn the_file_beside_the_binary_counts_only_if_nobody_else_can_write_it() {
     let house = House::new().write("global", "RETRY_MAX=1\n");
