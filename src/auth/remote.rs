@@ -37,6 +37,15 @@ pub enum Place {
 }
 
 impl Place {
+    /// Whether it is on the host of `address`, however that is spelled.
+    pub fn is_of_host(&self, address: &str) -> bool {
+        let host = |url: &Url| url.host.trim_end_matches('.').to_string();
+        match (self, Url::parse(address)) {
+            (Place::Network(url), Ok(other)) => host(url) == host(&other),
+            _ => false,
+        }
+    }
+
     /// Reads `CODEX_REMOTE_URL`; fails with what is wrong with it.
     pub fn parse(text: &str) -> Result<Place, String> {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -145,6 +154,26 @@ mod tests {
     use crate::base::clock::Deadline;
     use crate::http::head::Headers;
     use crate::proc::capture::Capture;
+
+    #[test]
+    fn a_host_is_the_same_however_it_is_spelled() {
+        let default = "https://token.example/codex";
+        for (text, expected) in [
+            ("https://token.example/codex", true),
+            ("HTTPS://TOKEN.example:443/codex/?x=1#x", true),
+            ("https://token.example./%63odex", true),
+            ("https://token.example:8443/", true),
+            ("https://example/codex", false),
+            ("https://token.example.org/codex", false),
+            ("unix:/token.example", false),
+        ] {
+            assert_eq!(
+                Place::parse(text).unwrap().is_of_host(default),
+                expected,
+                "{text}"
+            );
+        }
+    }
 
     /// A server with one answer, and what it was asked.
     struct Server {

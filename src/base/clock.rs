@@ -59,6 +59,14 @@ impl Deadline {
         self.at.is_some_and(|at| at <= now())
     }
 
+    /// The same, over later by so much.
+    pub fn later(self, by: Duration) -> Deadline {
+        Deadline {
+            at: self.at.and_then(|at| at.checked_add(by)),
+            limit: self.limit,
+        }
+    }
+
     /// Whichever of the two ends first.
     pub fn sooner(self, other: Deadline) -> Deadline {
         match (self.at, other.at) {

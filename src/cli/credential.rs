@@ -181,11 +181,12 @@ fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
 fn remote(settings: &Settings) -> Result<Box<dyn Lender>, Fault> {
     let key = "CODEX_REMOTE_URL";
     let place = remote::Place::parse(settings.text(key));
-    let is_built_in = settings.text(key) == settings.setting(key).key.default;
+    let place = place.map_err(|why| unusable(settings, key, format!("{key}: {why}")))?;
+    let is_built_in = place.is_of_host(settings.setting(key).key.default);
     let secret = settings.text("TOKEN_HTTP_API_KEY");
     let secret = Some(secret).filter(|secret| !secret.is_empty() && !is_built_in);
     Ok(Box::new(remote::Remote {
-        place: place.map_err(|why| unusable(settings, key, format!("{key}: {why}")))?,
+        place,
         key: secret.map(Secret::new),
         identity: identity(settings)?,
         refused: None,

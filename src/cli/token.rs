@@ -41,17 +41,19 @@ use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// More than a fleet asks at once; the others wait in the kernel's queue.
+/// More than a fleet asks at once. Where one more comes, whoever has said least for longest goes:
+/// who borrows says it all at once.
 const CONNECTIONS_MAX: usize = 64;
 
 /// A head of a few fields. Nobody has a body to send.
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
-/// From the connection to the last byte of the answer, but for the renewal of the login.
+/// From the connection to the last byte of the request, and from there to that of the answer.
+/// Renewals of the login do not count.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// After a renewal that failed, or was made because somebody said that a token was refused, the
-/// issuer is left in peace for so long.
+/// issuer is left in peace for so long. What it said then is the answer meanwhile.
 const PEACE: Duration = Duration::from_secs(30);
 
 /// Serves until a signal says stop.
@@ -77,6 +79,8 @@ pub fn serve(ground: &Ground, options: &TokenServe) -> Result<Exit, Fault> {
         },
         key,
         held: None,
+        failed: None,
+        paused: Duration::ZERO,
         peace: Deadline::after(Duration::ZERO, "PEACE"),
     };
     // A login that is not there should be told now and not to whoever asks first.
@@ -104,6 +108,10 @@ struct Broker {
     key: Option<Secret>,
     /// What was lent last.
     held: Option<Token>,
+    /// Why there was none, where it may go better later.
+    failed: Option<String>,
+    /// How long nobody was heard since a renewal took its time.
+    paused: Duration,
     /// Until then the issuer is not asked without need.
     peace: Deadline,
 }
@@ -152,12 +160,19 @@ impl Broker {
             if self.courier.stopped_by.is_some() {
                 return Ok(());
             }
+            let paused = std::mem::take(&mut self.paused);
+            for client in &mut clients {
+                client.deadline = client.deadline.later(paused);
+            }
             clients.retain(|client| {
                 !matches!(client.state, State::Over) && !client.deadline.is_over()
             });
-            while clients.len() < CONNECTIONS_MAX
-                && let Some((stream, peer)) = listener.accept()
-            {
+            while let Some((stream, peer)) = listener.accept() {
+                if clients.len() == CONNECTIONS_MAX {
+                    let is_asking = |client: &Client| matches!(client.state, State::Asking(_));
+                    let oldest = clients.iter().position(is_asking);
+                    clients.remove(oldest.unwrap_or_default());
+                }
                 clients.push(Client {
                     stream,
                     peer,
@@ -171,9 +186,7 @@ impl Broker {
     fn wait(&self, listener: &Listener, clients: &[Client]) -> io::Result<Vec<Woken>> {
         let mut set = PollSet::new();
         set.add(self.courier.signals.fd(), Interest::Read, Woken::Signal);
-        if clients.len() < CONNECTIONS_MAX {
-            set.add(listener.fd(), Interest::Read, Woken::Listener);
-        }
+        set.add(listener.fd(), Interest::Read, Woken::Listener);
         let mut deadline = Deadline::never();
         for (index, client) in clients.iter().enumerate() {
             let interest = match client.state {
@@ -196,7 +209,10 @@ impl Broker {
                     bytes.extend_from_slice(&piece[..count]);
                     let bytes = std::mem::take(bytes);
                     client.state = self.hear(&client.peer, bytes);
-                    client.deadline = Deadline::after(CONNECTION_TIME_MAX, "CONNECTION_TIME_MAX");
+                    if matches!(client.state, State::Answered(_)) {
+                        let limit = "CONNECTION_TIME_MAX";
+                        client.deadline = Deadline::after(CONNECTION_TIME_MAX, limit);
+                    }
                 }
                 Err(error) if is_nothing(&error) => {}
                 Err(_) => client.state = State::Over,
@@ -252,12 +268,20 @@ impl Broker {
         {
             return (200, broker::lent(held));
         }
+        if let Some(failed) = &self.failed
+            && !self.peace.is_over()
+        {
+            return (503, failed.clone());
+        }
         let why = if is_refused {
             Why::Unauthorized
         } else {
             Why::Proactive
         };
+        let began = clock::now();
         let token = self.source.fresh(why, &mut self.courier);
+        self.paused += began.elapsed();
+        self.failed = None;
         let warning = self.source.take_warning();
         if is_refused || warning.is_some() || token.is_err() {
             self.peace = Deadline::after(PEACE, "PEACE");
@@ -273,7 +297,9 @@ impl Broker {
             }
             Err(error) => {
                 log(&format!("no token: {error}"));
-                (503, broker::sorry(&error))
+                let sorry = broker::sorry(&error);
+                self.failed = error.is_passing().then(|| sorry.clone());
+                (503, sorry)
             }
         }
     }

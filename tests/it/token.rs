@@ -143,6 +143,41 @@ fn strangers_cost_a_broker_nothing() {
     }
     borrow(&format!("http://{at}/codex"), "k3y").check_code(0);
     assert_eq!(silent.len(), 20);
+    // As many as it takes, each in the middle of a request.
+    let slow = || {
+        let mut stream = std::net::TcpStream::connect(&at).expect("it listens");
+        stream
+            .write_all(b"GET /codex HTTP/1.1\r\nX: ")
+            .expect("it listens");
+        stream
+    };
+    let slow: Vec<_> = (0..100).map(|_| slow()).collect();
+    borrow(&format!("http://{at}/codex"), "k3y").check_code(0);
+    assert_eq!(slow.len(), 100);
+}
+
+#[test]
+fn an_issuer_that_is_down_is_left_in_peace_by_a_broker() {
+    let place = Place::new();
+    place.write_credential(&EXPIRED);
+    let server = Server::start([]);
+    let body = json!({"error": "temporarily_unavailable"});
+    server.on("/oauth/token", [Reply::json(503, &body)]);
+    let running = place
+        .sx(["token", "serve", "--listen", "127.0.0.1:0"])
+        .asking(&server)
+        .env("TOKEN_HTTP_API_KEY", "k3y")
+        .start();
+    let said = running.wait_for_stderr(", path /codex\n");
+    let at = said
+        .split(" on ")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next());
+    let url = format!("http://{}/codex", at.expect("where"));
+    for _ in 0..3 {
+        borrow(&url, "k3y").check_code(3).check_said("status 503");
+    }
+    server.check_done();
 }
 
 #[test]
