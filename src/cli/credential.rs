@@ -138,15 +138,12 @@ fn claude(ground: &Ground) -> Result<Box<dyn auth::Source>, Fault> {
 pub fn given(ground: &Ground) -> Result<Option<handed::Given>, Fault> {
     let settings = &ground.settings;
     let given = |setting, text: Secret| Some(handed::Given { setting, text });
-    let (number, token) = (
-        settings.text("CODEX_TOKEN_FD"),
-        settings.text("CODEX_ACCESS_TOKEN"),
-    );
-    if !number.is_empty() {
-        let text = ground::token_of_descriptor(number);
+    if let Some(handed) = &ground.handed_token {
+        let text = handed.clone();
         let text = text.map_err(|why| unusable(settings, "CODEX_TOKEN_FD", why))?;
         return Ok(given("CODEX_TOKEN_FD", text));
     }
+    let token = settings.text("CODEX_ACCESS_TOKEN");
     Ok(match token.is_empty() {
         true => None,
         false => given("CODEX_ACCESS_TOKEN", Secret::new(token)),

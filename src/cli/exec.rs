@@ -60,12 +60,12 @@ pub fn end_unbegun(fault: &Fault) {
 }
 
 fn work(program: &OsStr, common: &Common, options: &Exec) -> Result<Exit, Fault> {
-    let signals = stop::signals()?;
     let deadline = match options.timeout {
         Some(time) => Deadline::after(time, "--timeout"),
         None => Deadline::never(),
     };
     let ground = Ground::survey(program, common)?;
+    let signals = stop::signals()?;
     let face: Box<dyn Face> = if options.is_json {
         Box::new(json_face(options, deadline)?)
     } else {

@@ -20,6 +20,7 @@ use crate::term;
 use std::env;
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub struct Ground {
     pub is_quiet: bool,
     /// Say more.
     pub is_verbose: bool,
+    /// What the descriptor gave that CODEX_TOKEN_FD names, or what is wrong with it.
+    pub handed_token: Option<Result<Secret, String>>,
 }
 
 impl Ground {
@@ -68,6 +71,9 @@ impl Ground {
             overrides: &common.overrides,
         })
         .map_err(|error| Fault::new(Exit::Settings, error))?;
+        // Before we open anything that stays open: the number could be that of one of ours.
+        let number = settings.text("CODEX_TOKEN_FD");
+        let handed_token = (!number.is_empty()).then(|| token_of_descriptor(number));
         Ok(Ground {
             self_path,
             cwd,
@@ -78,6 +84,7 @@ impl Ground {
             color: common.color,
             is_quiet: common.is_quiet,
             is_verbose: common.is_verbose,
+            handed_token,
         })
     }
 
@@ -146,7 +153,7 @@ fn setting_of(name: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<S
 
 /// What is read from the descriptor that CODEX_TOKEN_FD names; it is closed at once, so that no
 /// process of ours has it. Fails with what is wrong.
-pub fn token_of_descriptor(number: &str) -> Result<Secret, String> {
+fn token_of_descriptor(number: &str) -> Result<Secret, String> {
     let why = |reason: &str| format!("CODEX_TOKEN_FD is `{}`: {reason}", text::harmless(number));
     let is_digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     let number_of = |text: &str| text.parse::<i32>().ok().filter(|fd| is_digits && *fd > 2);
@@ -154,7 +161,11 @@ pub fn token_of_descriptor(number: &str) -> Result<Secret, String> {
         return Err(why("it must be the number of an open descriptor above 2"));
     };
     let read = inherited::read_and_close(fd, TOKEN_BYTES_MAX, TOKEN_WAIT_MAX);
-    let bytes = read.map_err(|error| why(&error.to_string()))?;
+    let bytes = read.map_err(|error| match error.kind() {
+        // The name of the descriptor below /proc.
+        ErrorKind::NotFound => why("no such descriptor is open"),
+        _ => why(&error.to_string()),
+    })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Secret::new(text)),
         Err(_) => Err(why("what it gives is no text")),

@@ -48,7 +48,8 @@ pub fn run(ground: &Ground, options: &Logout) -> Result<Exit, Fault> {
     let signals = stop::signals()?;
     ground.warn();
     let places = credential::credential_places(ground)?;
-    let own = places.own();
+    // Where a file is named, that one is in use and not ours.
+    let own = places.own().filter(|_| places.credentials_file.is_none());
     let Some(path) = own.filter(|path| fs::symlink_metadata(path).is_ok()) else {
         return nothing_of_ours(&places);
     };

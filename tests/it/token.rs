@@ -156,6 +156,21 @@ fn strangers_cost_a_broker_nothing() {
     assert_eq!(slow.len(), 100);
 }
 
+/// What we open ourselves is no token, whatever its number.
+#[test]
+fn a_descriptor_that_nobody_handed_in_is_told_of() {
+    for number in 3..12 {
+        let place = Place::new();
+        let ran = place
+            .sx(["exec", "go"])
+            .env("CODEX_TOKEN_FD", number.to_string())
+            .run();
+        // Whoever runs the tests may have left one open.
+        ran.check_code(3).check_said("CODEX_TOKEN_FD");
+        ran.check_stdout("");
+    }
+}
+
 #[test]
 fn an_issuer_that_is_down_is_left_in_peace_by_a_broker() {
     let place = Place::new();

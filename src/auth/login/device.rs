@@ -25,7 +25,7 @@ use std::time::Duration;
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(5);
 
 /// A service may want to be asked more often than this, and will not be.
-const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// One that wants to be asked less often would let the person wait for nothing.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);

@@ -3,7 +3,8 @@
 //! Whatever the user's configuration says, the host's key is checked, nothing is forwarded, no
 //! command of this machine is run and no terminal is asked for. A password never stands among the
 //! arguments: OpenSSH asks our own binary for it (SSH_ASKPASS of ssh(1)), dropbear reads a
-//! variable. Only the client has that variable in its environment.
+//! variable. The client has that variable in its environment, and so has what it starts: the
+//! command of a ProxyCommand or of a Match, and the ssh of a ProxyJump.
 
 use crate::base::secret::Secret;
 use crate::proc::launch::find_in_path;

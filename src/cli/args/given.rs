@@ -177,6 +177,10 @@ impl Given {
                 Meaning::Key(name) => {
                     let typed = format!("--{}", flag.long);
                     let value = utf8(&typed, value.clone())?;
+                    // A script's variable that is not set would mean the login of no name.
+                    if name == "CODEX_ACCOUNT" && value.trim().is_empty() {
+                        return Err(self.wrong(flag.meaning, "a name"));
+                    }
                     (typed, found(name)?, value)
                 }
                 Meaning::On(name) => {

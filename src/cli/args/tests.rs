@@ -454,6 +454,10 @@ fn a_login_has_one_way_and_no_token_on_its_line() {
         &["login", "--browser", "--device"],
         "--device and --browser exclude each other\nhint: give only one of them",
     );
+    check_refused(
+        &["logout", "--name", ""],
+        "--name is ``; it must be a name\nhint: `sx help` lists commands and options",
+    );
     check(
         &["logout", "--revoke"],
         Command::Logout(Logout { is_revoked: true }),

@@ -283,6 +283,12 @@ fn a_login_is_forgotten_with_all_that_lies_beside_it() {
         .asking(&issuer.server)
         .run()
         .check_code(0);
+    let own = "home/.config/sx/codex-auth.json";
+    // A file that is named is in use instead, and not ours.
+    let named = place.write("other/mine.json", place.read(own));
+    let sx = place.sx(["logout"]).env("CODEX_CREDENTIALS_FILE", &named);
+    sx.run().check_code(3).check_said("was not written by sx");
+    assert!(place.path(own).exists() && named.exists());
     place.write("home/.config/sx/codex-auth.json.renewing", "{}");
     place.write("home/.config/sx/scorpiox-env.txt", "# mine\n");
     issuer
