@@ -148,8 +148,16 @@ impl Agent {
         Ok(Some(token))
     }
 
-    /// The session's file must hold no secret of ours, though a command prints it.
+    /// The session's file must hold no secret of ours, though a command prints it. One that was
+    /// replaced by a newer one may still be good, and stays a secret.
     pub fn keep_secrets_out(&mut self) {
+        let held = self.source.iter().flat_map(|source| source.secrets());
+        let held: Vec<Secret> = held.cloned().collect();
+        for secret in held {
+            if !self.options.secrets.contains(&secret) {
+                self.options.secrets.push(secret);
+            }
+        }
         let Some(mut log) = self.log.take() else {
             return;
         };
