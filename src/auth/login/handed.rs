@@ -12,15 +12,18 @@ use serde_json::Value;
 /// Reads what came. `now` is in unix seconds. Fails with what is wrong with it, which holds
 /// nothing of it.
 pub fn read(bytes: &[u8], now: u64) -> Result<Login, &'static str> {
+    if matches!(bytes.trim_ascii_start().first(), Some(b'"' | b'[')) {
+        return Err("it is neither a bare token nor an object");
+    }
     let token = answer::read(bytes, "stdin", now)?;
-    let refresh = object(bytes).and_then(|object| {
-        let inner = &object["tokens"];
-        let tokens = tokens(if inner.is_object() { inner } else { &object });
-        tokens.ok().map(|tokens| (tokens, object))
-    });
-    let (tokens, document) = match refresh {
-        Some((tokens, object)) => (tokens, Some(object)),
-        None => {
+    if token.access.expose().starts_with("sk-") {
+        return Err("it is an API key, which is no login: OPENAI_API_KEY takes it");
+    }
+    let (tokens, document) = match object(bytes) {
+        Some(object) if inner(&object)["access_token"].is_string() => {
+            (tokens(inner(&object))?, Some(object))
+        }
+        _ => {
             let access = token.access.clone();
             let tokens = Tokens {
                 access,
@@ -41,6 +44,14 @@ pub fn read(bytes: &[u8], now: u64) -> Result<Login, &'static str> {
         expires_at: token.expires_at,
         document: document.filter(|document| document["tokens"].is_object()),
     })
+}
+
+/// Where the tokens stand: in an object of their own, or beside everything else.
+fn inner(object: &Value) -> &Value {
+    match &object["tokens"] {
+        tokens if tokens.is_object() => tokens,
+        _ => object,
+    }
 }
 
 /// The object in it, after a shell's greeting.
@@ -93,5 +104,15 @@ mod tests {
         check(r#"{"access_token":"a","expires_in":0}"#, over);
         check("", "it is empty");
         check("{}", "it has no access_token");
+        check("\"tok\"", "it is neither a bare token nor an object");
+        let blank = "a token holds a blank or a character that none has";
+        check(
+            "{\"access_token\":\"x\",\"refresh_token\":\"r\\nX\"}",
+            blank,
+        );
+        check(" [1]", "it is neither a bare token nor an object");
+        let key = "it is an API key, which is no login: OPENAI_API_KEY takes it";
+        check("sk-proj-1", key);
+        check(r#"{"access_token":"sk-1"}"#, key);
     }
 }
