@@ -62,7 +62,11 @@ pub fn surroundings(facts: &Surroundings<'_>) -> String {
         "workspace" => "writes are possible below the project and in $TMPDIR only",
         _ => "off: commands have the user's own rights",
     };
-    let network = if facts.network { "on" } else { "off" };
+    let network = match (facts.sandbox, facts.network) {
+        ("off", _) => "on, as the user's own",
+        (_, true) => "on",
+        (_, false) => "off",
+    };
     let shell = facts.shell.unwrap_or("none: commands cannot be run");
     let git = match facts.git {
         Some((root, branch)) => format!("git repository: {root}, branch {branch}\n"),
@@ -92,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_surroundings_say_what_is_enforced() {
-        let note = surroundings(&Surroundings {
+        let facts = Surroundings {
             cwd: "/p",
             os: "Debian",
             arch: "x86_64",
@@ -101,10 +105,17 @@ mod tests {
             date: "2026-01-31",
             sandbox: "workspace",
             network: false,
-        });
+        };
+        let note = surroundings(&facts);
         let place =
             "working directory: /p\ngit repository: /p, branch main\nsystem: Debian, x86_64\n";
         assert!(note.contains(place), "{note}");
-        assert!(note.contains("network for commands: off"), "{note}");
+        assert!(note.contains("network for commands: off\n"), "{note}");
+        // Nothing keeps a command off the network then.
+        let note = surroundings(&Surroundings {
+            sandbox: "off",
+            ..facts
+        });
+        assert!(note.contains("network for commands: on"), "{note}");
     }
 }
