@@ -37,6 +37,27 @@ const TABLE: &[(Effort, &str, u64)] = &[
 const BUDGET_DEFAULT: u64 = 10_000;
 
 impl Effort {
+    /// Every word, upward.
+    pub const ALL: &[Effort] = &[
+        Effort::Off,
+        Effort::Minimal,
+        Effort::Low,
+        Effort::Medium,
+        Effort::High,
+        Effort::XHigh,
+        Effort::Max,
+    ];
+
+    /// What nearly every service with words understands.
+    pub const USUAL: &[Effort] = &[Effort::Off, Effort::Low, Effort::Medium, Effort::High];
+
+    /// The one of `known`, which goes upward, that comes nearest: the first that is no lower, else
+    /// the last. `None` where none is known.
+    pub fn within(self, known: &[Effort]) -> Option<Effort> {
+        let found = known.iter().find(|effort| **effort >= self);
+        found.or(known.last()).copied()
+    }
+
     /// The word of a setting.
     pub fn parse(word: &str) -> Option<Effort> {
         let row = TABLE.iter().find(|(_, name, _)| *name == word);

@@ -3,9 +3,9 @@
 //! A server is known by its host, a model by its name, since most models run on several servers.
 
 use crate::http::url::Url;
+use crate::provider::Effort;
 use crate::provider::wire::completions::dialect::Dialect;
 use crate::provider::wire::completions::dialect::Echo;
-use crate::provider::wire::completions::dialect::Efforts;
 use crate::provider::wire::completions::dialect::Ids;
 use crate::provider::wire::completions::dialect::OutputField;
 use crate::provider::wire::responses;
@@ -28,6 +28,12 @@ const NINE: &[&str] = &[
 
 /// Beginnings of the names of OpenAI's models that do not think.
 const THOUGHTLESS: &[&str] = &["gpt-3", "gpt-4", "chatgpt"];
+
+/// The words of models that always think.
+const ALWAYS: &[Effort] = &[Effort::Low, Effort::Medium, Effort::High];
+
+/// Those of the first gpt-5.
+const FIRST_FIVE: &[Effort] = &[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High];
 
 /// Whether this is OpenAI's own service.
 pub fn is_openai(base: &Url) -> bool {
@@ -89,9 +95,12 @@ pub fn completions(base: &Url, model: &str) -> Dialect {
             true => OutputField::MaxCompletionTokens,
             false => OutputField::MaxTokens,
         },
-        efforts: match is_own || is_at(base, "deepseek.com") {
-            true => Efforts::All,
-            false => Efforts::Few,
+        efforts: match is_own {
+            true => efforts(&model),
+            false if is_at(base, "deepseek.com") => Effort::ALL,
+            // Its thoughts cannot be left out.
+            false if model.contains("gpt-oss") => ALWAYS,
+            false => Effort::USUAL,
         },
         has_strict: is_own,
         // The first models that thought refuse the field; Gemini does not know it.
@@ -116,7 +125,24 @@ pub fn responses(base: &Url, model: &str) -> responses::encode::Dialect {
         shape: responses::encode::Shape::Classic,
         has_freeform: is_openai(base) && !is_thoughtless && !is_early_thinker(name),
         has_reasoning: !is_thoughtless,
+        efforts: efforts(name),
         has_output_max: true,
+    }
+}
+
+/// The words for effort that a model of OpenAI's knows; all where the name says nothing.
+fn efforts(name: &str) -> &'static [Effort] {
+    let is_of = |family: &str| {
+        let rest = name.strip_prefix(family);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    match name {
+        name if THOUGHTLESS.iter().any(|start| name.starts_with(start)) => &[],
+        name if is_early_thinker(name) || is_of("gpt-5-codex") => ALWAYS,
+        _ if is_of("gpt-5") => FIRST_FIVE,
+        name if name.starts_with("gpt-5.1-codex-max") => Effort::ALL,
+        _ if is_of("gpt-5.1") => Effort::USUAL,
+        _ => Effort::ALL,
     }
 }
 
@@ -253,6 +279,35 @@ mod tests {
         ] {
             assert_eq!(dialect(base, model).ids, ids, "{base} {model}");
         }
+    }
+
+    #[test]
+    fn effort_is_said_in_words_that_the_model_knows() {
+        use Effort::{High, Low, Max, Minimal, Off, XHigh};
+        for (model, asked, sent) in [
+            ("gpt-4o", High, None),
+            ("o3", Off, Some(Low)),
+            ("o3", XHigh, Some(High)),
+            ("gpt-5", Off, Some(Minimal)),
+            ("gpt-5-mini", Max, Some(High)),
+            ("gpt-5-codex", Minimal, Some(Low)),
+            ("gpt-5.1", Off, Some(Off)),
+            ("gpt-5.1", XHigh, Some(High)),
+            ("gpt-5.1-codex-max", XHigh, Some(XHigh)),
+            ("gpt-5.2", XHigh, Some(XHigh)),
+            ("another", Max, Some(Max)),
+        ] {
+            let base = url("https://api.openai.com");
+            let known = [
+                responses(&base, model).efforts,
+                completions(&base, model).efforts,
+            ];
+            for known in known {
+                assert_eq!(asked.within(known), sent, "{model} {asked:?}");
+            }
+        }
+        let oss = completions(&url("http://h"), "openai/gpt-oss-20b").efforts;
+        assert_eq!(Off.within(oss), Some(Low));
     }
 
     #[test]

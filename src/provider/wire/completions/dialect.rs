@@ -2,14 +2,16 @@
 //!
 //! Which server wants what is the member's to know.
 
+use crate::provider::Effort;
+
 /// What a server wants to see in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// The field that bounds an answer: older servers know only `max_tokens`, OpenAI's newer
     /// models refuse it.
     pub output_field: OutputField,
-    /// How many words for effort there are.
-    pub efforts: Efforts,
+    /// The words for effort that it knows, upward; the lowest one is called `none`.
+    pub efforts: &'static [Effort],
     /// Tools whose schema is strict enough are offered as such.
     pub has_strict: bool,
     /// The model may be told that calls can come several at once.
@@ -27,15 +29,6 @@ pub enum OutputField {
     MaxTokens,
     /// `max_completion_tokens`.
     MaxCompletionTokens,
-}
-
-/// The words for effort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Efforts {
-    /// `none`, `low`, `medium`, `high`: what nearly everybody understands.
-    Few,
-    /// All of ours, with `none` for the lowest.
-    All,
 }
 
 /// What becomes of thoughts that came as `reasoning_content`.
@@ -63,7 +56,7 @@ impl Dialect {
     /// What any server takes.
     pub const PLAIN: Dialect = Dialect {
         output_field: OutputField::MaxTokens,
-        efforts: Efforts::Few,
+        efforts: Effort::USUAL,
         has_strict: false,
         has_parallel: true,
         echo: Echo::Never,

@@ -18,6 +18,7 @@ use crate::chat::Opaque;
 use crate::chat::Part;
 use crate::chat::ToolCall;
 use crate::chat::ToolResult;
+use crate::provider::Effort;
 use crate::provider::Error;
 use crate::provider::Request;
 use crate::provider::wire::ABORTED;
@@ -52,6 +53,8 @@ pub struct Dialect {
     pub has_freeform: bool,
     /// The model may be asked for its thoughts; models without any refuse the question.
     pub has_reasoning: bool,
+    /// The words for effort that the model knows, upward; the lowest one is called `none`.
+    pub efforts: &'static [Effort],
     /// The answer may be bounded.
     pub has_output_max: bool,
 }
@@ -62,6 +65,7 @@ impl Dialect {
         shape: Shape::Classic,
         has_freeform: true,
         has_reasoning: true,
+        efforts: Effort::ALL,
         has_output_max: false,
     };
 

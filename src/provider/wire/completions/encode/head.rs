@@ -6,7 +6,6 @@ use crate::provider::Effort;
 use crate::provider::Error;
 use crate::provider::Request;
 use crate::provider::wire::completions::dialect::Dialect;
-use crate::provider::wire::completions::dialect::Efforts;
 use crate::provider::wire::completions::dialect::OutputField;
 use crate::provider::wire::freeform;
 use serde::Serialize;
@@ -36,12 +35,13 @@ pub fn head(model: &str, request: &Request<'_>, dialect: &Dialect) -> Result<Vec
         OutputField::MaxCompletionTokens => (None, request.output_max),
     };
     let effort = request.thinking.as_effort();
+    let effort = effort.and_then(|effort| effort.within(dialect.efforts));
     let head = Head {
         model,
         tools,
         tool_choice: has_tools.then_some("auto"),
         parallel_tool_calls: (has_tools && dialect.has_parallel).then_some(true),
-        reasoning_effort: effort.map(|effort| effort_word(effort, dialect.efforts)),
+        reasoning_effort: effort.map(effort_word),
         max_tokens,
         max_completion_tokens,
         response_format: format,
@@ -54,12 +54,10 @@ pub fn head(model: &str, request: &Request<'_>, dialect: &Dialect) -> Result<Vec
     Ok(bytes.expect("texts and lists always have a JSON form"))
 }
 
-fn effort_word(effort: Effort, efforts: Efforts) -> &'static str {
-    match (effort, efforts) {
-        (Effort::Off, _) => "none",
-        (Effort::Minimal, Efforts::Few) => Effort::Low.word(),
-        (Effort::XHigh | Effort::Max, Efforts::Few) => Effort::High.word(),
-        (effort, _) => effort.word(),
+fn effort_word(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Off => "none",
+        effort => effort.word(),
     }
 }
 

@@ -6,7 +6,6 @@ use crate::chat::tool::Input;
 use crate::chat::tool::ToolSpec;
 use crate::provider::Effort;
 use crate::provider::Thinking;
-use crate::provider::wire::completions::dialect::Efforts;
 use crate::provider::wire::completions::dialect::OutputField;
 use serde_json::Value;
 
@@ -159,7 +158,7 @@ fn what_is_asked_for_is_sent_in_the_words_of_the_server() {
     assert_eq!(plain["response_format"], format);
     let newer = Dialect {
         output_field: OutputField::MaxCompletionTokens,
-        efforts: Efforts::All,
+        efforts: Effort::ALL,
         has_strict: true,
         has_parallel: false,
         ..Dialect::PLAIN

@@ -35,6 +35,8 @@ pub(super) fn head(
     let has_tools = !request.tools.is_empty();
     let is_lite = dialect.shape == Shape::Lite;
     let has_reasoning = dialect.has_reasoning;
+    let effort = request.thinking.as_effort();
+    let effort = effort.and_then(|effort| effort.within(dialect.efforts));
     let head = Head {
         model,
         instructions: (!is_lite).then_some(request.system),
@@ -42,7 +44,7 @@ pub(super) fn head(
         tool_choice: has_tools.then_some("auto"),
         parallel_tool_calls: has_tools.then_some(!is_lite),
         reasoning: Reasoning {
-            effort: request.thinking.as_effort().map(effort_word),
+            effort: effort.map(effort_word),
             summary: (has_reasoning && !request.thinking.is_off).then_some("auto"),
             context: is_lite.then_some("all_turns"),
         },

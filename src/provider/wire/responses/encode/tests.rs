@@ -192,6 +192,7 @@ fn a_service_that_has_functions_only_gets_no_free_text() {
         shape: Shape::Classic,
         has_freeform: false,
         has_reasoning: false,
+        efforts: &[],
         has_output_max: true,
     };
     let mut patch = call("a", CallKind::Freeform, None);
