@@ -210,11 +210,19 @@ impl Agent {
                 Some(Stop::Length) => return Err(Failure::Cut("it is as long as it may be")),
                 Some(Stop::Filter) => return Err(Failure::Cut("its content filter stepped in")),
                 Some(Stop::Continue) => {}
-                Some(Stop::End) | None if calls.is_empty() => return Ok(()),
+                Some(Stop::End) | None if calls.is_empty() => return self.warn_of_silence(),
                 Some(Stop::End) | None => {}
             }
             self.take_steering();
         }
+    }
+
+    /// A task that ends without a word may not be done: whoever started it should look.
+    fn warn_of_silence(&mut self) -> Result<(), Failure> {
+        if !self.run.text.trim().is_empty() {
+            return Ok(());
+        }
+        self.show(&Event::Warning("the model ended its answer without a word"))
     }
 
     /// Once, before the first request: waits for the hands, says who works where, and tells the

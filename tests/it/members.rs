@@ -268,6 +268,22 @@ fn a_torn_answer_is_not_taken_for_a_whole_one() {
 }
 
 #[test]
+fn an_answer_without_a_word_is_warned_of() {
+    for member in members() {
+        let place = Place::new();
+        let silent = match member.name {
+            "gemini" => vec![json!({"candidates": [{"finishReason": "STOP"}]})],
+            "openai" | "router" => vec![member.words[1].clone()],
+            _ => [&member.words[..1], &member.words[4..]].concat(),
+        };
+        let server = serve(&member, vec![stream(&silent)]);
+        let ran = member.exec(&place, &server).run();
+        ran.check_code(0)
+            .check_said("the model ended its answer without a word");
+    }
+}
+
+#[test]
 fn a_gateway_without_an_address_says_what_to_set() {
     let place = Place::new();
     let ran = place.sx(["exec", "hi"]).env("PROVIDER", "scorpiox").run();
