@@ -33,6 +33,12 @@ use std::path::PathBuf;
 /// Real files have some 5 KB. A larger one is something else that was named by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// What is said of a file without content.
+const EMPTY: &str = "is empty";
+
+/// What is said of a file with half its content, and of one with something else.
+const NOT_JSON: &str = "is not valid JSON";
+
 /// Where a credential file may be.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
@@ -142,11 +148,11 @@ impl Credential {
         // Editors of Windows leave a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if bytes.trim_ascii().is_empty() {
-            return Err(malformed("is empty".into()));
+            return Err(malformed(EMPTY.into()));
         }
         // A syntax error of serde_json names a place, never a value.
         let document: Value = serde_json::from_slice(bytes)
-            .map_err(|error| malformed(format!("is not valid JSON: {error}")))?;
+            .map_err(|error| malformed(format!("{NOT_JSON}: {error}")))?;
         if !document.is_object() {
             return Err(malformed("is not a JSON object".into()));
         }
@@ -224,6 +230,14 @@ impl Credential {
     pub fn text(&self) -> String {
         format!("{:#}\n", self.document)
     }
+}
+
+/// Whether the file may be in the middle of being written in place, as the official client does.
+pub fn is_torn(error: &Error) -> bool {
+    let Error::Malformed { why, .. } = error else {
+        return false;
+    };
+    why == EMPTY || why.starts_with(NOT_JSON)
 }
 
 /// Why a file without a `tokens` object is of no use here.

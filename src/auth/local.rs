@@ -20,6 +20,7 @@ use crate::auth::file::Locks;
 use crate::auth::file::Places;
 use crate::auth::file::Replacement;
 use crate::auth::file::Taken;
+use crate::auth::file::is_torn;
 use crate::auth::file::is_unwritable;
 use crate::auth::gap;
 use crate::auth::gap::Note;
@@ -31,6 +32,7 @@ use crate::base::clock;
 use crate::base::clock::Deadline;
 use crate::base::secret::Secret;
 use crate::http::url::Url;
+use crate::sys::poll::PollSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -41,6 +43,12 @@ const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Between two tries to take the locks: short beside a network call, long beside a system call.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Between two reads of a file that somebody is writing in place: that takes a millisecond or two.
+const TORN_PAUSE: Duration = Duration::from_millis(50);
+
+/// So often it is read again; a file that is broken even then stays broken.
+const TORN_TRIES_MAX: u32 = 5;
 
 /// What the source needs to know.
 pub struct Options {
@@ -80,10 +88,20 @@ impl Store {
         }
     }
 
-    /// Finds and reads the file. Never asks the issuer, so the token may have expired.
+    /// Finds and reads the file. Never asks the issuer, so the token may have expired. Nobody can
+    /// end the moment that a file being written is waited for.
     pub fn load(&mut self) -> Result<Token, Error> {
+        self.load_whole(&mut || {
+            // A poll of nothing is a pause that ends on time.
+            let _ = PollSet::<()>::new().wait(Some(TORN_PAUSE));
+            Ok(())
+        })
+    }
+
+    /// Finds and reads the file, with `pause` while somebody writes it in place.
+    fn load_whole(&mut self, pause: &mut dyn FnMut() -> Result<(), Error>) -> Result<Token, Error> {
         let path = self.options.places.find()?;
-        let credential = Credential::read(&path)?;
+        let credential = read_whole(&path, pause)?;
         let token = credential.token.clone();
         self.held = Some((path, credential));
         Ok(token)
@@ -97,7 +115,7 @@ impl Store {
         why: Why,
         fetch: &mut dyn Fetch,
     ) -> Result<Token, Error> {
-        if let Some(token) = self.adopt(path, old, why)? {
+        if let Some(token) = self.adopt(path, old, why, fetch)? {
             return Ok(token);
         }
         if self.refresh_token(path)?.is_none() {
@@ -127,7 +145,7 @@ impl Store {
             Wait::Over(locks) => locks,
             Wait::Adopted(token) => return Ok(*token),
         };
-        if let Some(token) = self.adopt(path, old, why)? {
+        if let Some(token) = self.adopt(path, old, why, fetch)? {
             return Ok(token);
         }
         self.spend(path, &target, old, why, fetch)
@@ -142,7 +160,7 @@ impl Store {
         let path = order.path.as_path();
         let held = match &order.document {
             Some(document) => Credential::parse(path, document.as_bytes())?,
-            None => Credential::read(path)?,
+            None => read_whole(path, &mut || pause(fetch))?,
         };
         self.held = Some((path.to_path_buf(), held.clone()));
         self.outdated = order.outdated.clone();
@@ -193,9 +211,26 @@ impl Store {
     }
 
     /// Reads the file again: its token, if that is another one than `old` and of use.
-    fn adopt(&mut self, path: &Path, old: &Token, why: Why) -> Result<Option<Token>, Error> {
-        let credential = Credential::read(path)?;
-        if credential.token.account_id != old.account_id {
+    fn adopt(
+        &mut self,
+        path: &Path,
+        old: &Token,
+        why: Why,
+        fetch: &mut dyn Fetch,
+    ) -> Result<Option<Token>, Error> {
+        let credential = read_whole(path, &mut || pause(fetch))?;
+        self.take_over(path, credential, old, why)
+    }
+
+    /// Holds what was read, and returns its token, if that is another one than `old` and of use.
+    fn take_over(
+        &mut self,
+        path: &Path,
+        credential: Credential,
+        old: &Token,
+        why: Why,
+    ) -> Result<Option<Token>, Error> {
+        if is_of_another(&credential.token, old) {
             let path = path.to_path_buf();
             return Err(Error::OtherAccount { path });
         }
@@ -275,7 +310,7 @@ impl Store {
             Err(Failure::Transient(detail)) => Err(Error::Transient { detail }),
             Err(Failure::Permanent(detail)) => {
                 // A program that takes no locks may have been faster than we.
-                match self.adopt(path, old, why) {
+                match self.adopt(path, old, why, fetch) {
                     Ok(Some(token)) => Ok(token),
                     _ => {
                         let detail = unexplained.unwrap_or(detail);
@@ -303,7 +338,7 @@ impl Store {
         let in_file = self.outdated.take();
         let current = Credential::read(path).ok().filter(|_| in_file.is_none());
         let base = match current {
-            Some(current) if current.token.account_id != old.token.account_id => {
+            Some(current) if is_of_another(&current.token, &old.token) => {
                 // Someone logged in meanwhile. That is theirs; this run has what it got.
                 self.warning = Some(format!(
                     "{} now belongs to another account; the renewed login is not saved",
@@ -385,7 +420,12 @@ impl Store {
             fetch.pause(pause).map_err(|unreachable| Error::Transient {
                 detail: unreachable.to_string(),
             })?;
-            if let Some(token) = self.adopt(path, old, why)? {
+            let credential = match Credential::read(path) {
+                // Its holder is writing just now.
+                Err(error) if is_torn(&error) => continue,
+                credential => credential?,
+            };
+            if let Some(token) = self.take_over(path, credential, old, why)? {
                 return Ok(Wait::Adopted(Box::new(token)));
             }
         }
@@ -399,7 +439,7 @@ impl Source for Store {
 
     fn fresh(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error> {
         if self.held.is_none() {
-            self.load()?;
+            self.load_whole(&mut || pause(fetch))?;
         }
         let Some((path, held)) = &self.held else {
             return Err(Error::NotFound {
@@ -433,6 +473,36 @@ impl Source for Store {
 
     fn take_warning(&mut self) -> Option<String> {
         self.warning.take()
+    }
+}
+
+/// Reads the file; while somebody writes it in place, again and again for a moment.
+fn read_whole(
+    path: &Path,
+    pause: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<Credential, Error> {
+    for _ in 0..TORN_TRIES_MAX {
+        match Credential::read(path) {
+            Err(error) if is_torn(&error) => pause()?,
+            read => return read,
+        }
+    }
+    Credential::read(path)
+}
+
+/// Waits a moment for whoever writes the file.
+fn pause(fetch: &mut dyn Fetch) -> Result<(), Error> {
+    let deadline = Deadline::after(TORN_PAUSE, "the wait for a file being written");
+    fetch.pause(deadline).map_err(|stopped| Error::Transient {
+        detail: stopped.to_string(),
+    })
+}
+
+/// Whether two tokens are known to be of two accounts; a file may leave its account out.
+fn is_of_another(one: &Token, other: &Token) -> bool {
+    match (&one.account_id, &other.account_id) {
+        (Some(one), Some(other)) => one != other,
+        _ => false,
     }
 }
 

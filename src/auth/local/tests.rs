@@ -464,3 +464,106 @@ fn an_answer_that_was_lost_on_the_way_is_explained_too() {
         assert_eq!(scratch.path("auth.json.renewing").exists(), is_left);
     }
 }
+
+#[test]
+fn a_file_that_is_being_written_in_place_is_read_again() {
+    let later = at(HOUR);
+    let whole = login(later, "b", "acc").to_string();
+    for torn in ["", " \n", &whole[..whole.len() / 2]] {
+        for is_loaded in [false, true] {
+            let scratch = Scratch::new();
+            let path = scratch.write("auth.json", &login(at(-1), "a", "acc"));
+            let mut store = store(&path);
+            if is_loaded {
+                store.load().unwrap();
+            }
+            fs::write(&path, torn).unwrap();
+            let mut pauses = 0;
+            let mut issuer = Issuer::unused();
+            issuer.pause = Box::new(|| {
+                pauses += 1;
+                if pauses == 2 {
+                    fs::write(&path, &whole).unwrap();
+                }
+                Ok(())
+            });
+            let token = store.fresh(Why::Proactive, &mut issuer).unwrap();
+            assert_eq!(token.access.expose(), jwt(later, "b"));
+        }
+    }
+}
+
+#[test]
+fn a_file_that_stays_broken_is_named_and_a_person_can_end_the_wait() {
+    let scratch = Scratch::new();
+    let path = scratch.path("auth.json");
+    fs::write(&path, "{").unwrap();
+    let mut pauses = 0;
+    let mut issuer = Issuer::unused();
+    issuer.pause = Box::new(|| {
+        pauses += 1;
+        Ok(())
+    });
+    let error = store(&path).fresh(Why::Proactive, &mut issuer);
+    assert!(matches!(error, Err(Error::Malformed { .. })), "{error:?}");
+    drop(issuer);
+    assert_eq!(pauses, TORN_TRIES_MAX);
+    let mut issuer = Issuer::unused();
+    issuer.pause = Box::new(|| Err(Unreachable::new("interrupted")));
+    let error = store(&path).fresh(Why::Proactive, &mut issuer);
+    assert!(matches!(error, Err(Error::Transient { .. })), "{error:?}");
+}
+
+#[test]
+fn whoever_waits_for_the_lock_does_not_mind_a_file_that_is_being_written() {
+    let later = at(HOUR);
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &login(at(-10), "a", "acc"));
+    let mut holder = Some(Locks::try_take(&path).unwrap());
+    let mut pauses = 0;
+    let mut issuer = Issuer::unused();
+    issuer.pause = Box::new(|| {
+        pauses += 1;
+        if pauses < 20 {
+            fs::write(&path, "").unwrap();
+        } else {
+            scratch.write("auth.json", &login(later, "b", "acc"));
+            holder = None;
+        }
+        Ok(())
+    });
+    let token = store(&path).fresh(Why::Proactive, &mut issuer).unwrap();
+    assert_eq!(token.access.expose(), jwt(later, "b"));
+}
+
+#[test]
+fn a_file_that_leaves_its_account_out_is_nobody_elses() {
+    let later = at(HOUR);
+    let mut nameless = login(later, "b", "acc");
+    nameless["tokens"]["account_id"] = Value::Null;
+    let named = login(later, "b", "acc");
+    let scratch = Scratch::new();
+    for (first, second) in [(&nameless, &named), (&named, &nameless)] {
+        let mut old = first.clone();
+        old["tokens"]["access_token"] = json!(jwt(at(-1), "a"));
+        old["tokens"]["refresh_token"] = json!("refresh-a");
+        let path = scratch.write("auth.json", &old);
+        let mut adopting = store(&path);
+        adopting.load().unwrap();
+        scratch.write("auth.json", second);
+        let token = adopting
+            .fresh(Why::Proactive, &mut Issuer::unused())
+            .unwrap();
+        assert_eq!(token.access.expose(), jwt(later, "b"));
+        // The same where it came while the issuer was asked.
+        scratch.write("auth.json", &old);
+        let mut issuer = Issuer::new(|_| {
+            scratch.write("auth.json", second);
+            Ok((200, json!({"access_token": jwt(later, "c")}).to_string()))
+        });
+        let mut keeping = store(&path);
+        let token = keeping.fresh(Why::Proactive, &mut issuer).unwrap();
+        assert_eq!(token.access.expose(), jwt(later, "b"));
+        assert_eq!(keeping.take_warning(), None);
+    }
+}
