@@ -427,16 +427,37 @@ impl Replacement {
         })
     }
 
-    /// Writes `text`, syncs it to the disk and puts the file in the place of the old one.
-    pub fn commit(mut self, text: &str) -> Result<(), Error> {
-        self.replace(text).map_err(|source| Error::Io {
+    /// Writes `text`, syncs it to the disk and puts the file in the place of the old one. A file
+    /// that is mounted by itself, as into a container, has a place that nothing can be put into:
+    /// that one is written in place.
+    pub fn commit(self, text: &str) -> Result<(), Error> {
+        self.commit_by(text, |from, to| fs::rename(from, to))
+    }
+
+    fn commit_by(
+        mut self,
+        text: &str,
+        rename: impl Fn(&Path, &Path) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let replaced =
+            self.write_beside(text)
+                .and_then(|()| match rename(&self.path, &self.target) {
+                    Err(error) if is_mounted_alone(&error) => write_in_place(&self.target, text),
+                    renamed => renamed,
+                });
+        replaced.map_err(|source| Error::Io {
             path: self.target.clone(),
             action: "rewrite",
             source,
-        })
+        })?;
+        if let Some(folder) = self.target.parent() {
+            // The file is in its place; a folder that cannot be synced changes nothing about it.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
     }
 
-    fn replace(&mut self, text: &str) -> io::Result<()> {
+    fn write_beside(&mut self, text: &str) -> io::Result<()> {
         self.file.write_all(text.as_bytes())?;
         // A umask may have taken more than it should.
         self.file
@@ -449,13 +470,7 @@ impl Replacement {
             // then the file is theirs from now on, as it would be with the official client.
             let _ = std::os::unix::fs::fchown(&self.file, Some(old.uid()), Some(old.gid()));
         }
-        self.file.sync_all()?;
-        fs::rename(&self.path, &self.target)?;
-        if let Some(folder) = self.target.parent() {
-            // The file is in its place; a folder that cannot be synced changes nothing about it.
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        }
-        Ok(())
+        self.file.sync_all()
     }
 }
 
@@ -464,6 +479,21 @@ impl Drop for Replacement {
         // After a commit there is nothing under this name any more.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Whether a file cannot be renamed to another since that one is a mount point.
+fn is_mounted_alone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices
+    )
+}
+
+/// Overwrites a file that is there; its owner and its rights stay.
+fn write_in_place(target: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).truncate(true).open(target)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 #[cfg(test)]
