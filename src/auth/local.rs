@@ -451,7 +451,8 @@ impl Source for Store {
             return Ok(held.token.clone());
         }
         let (path, old) = (path.clone(), held.token.clone());
-        let error = match self.renew(&path, &old, why, fetch) {
+        let renewed = self.renew(&path, &old, why, fetch);
+        let error = match renewed.and_then(|token| of_use(token, &old, why)) {
             Err(error) if why == Why::Proactive => error,
             outcome => return outcome,
         };
@@ -496,6 +497,18 @@ fn pause(fetch: &mut dyn Fetch) -> Result<(), Error> {
     fetch.pause(deadline).map_err(|stopped| Error::Transient {
         detail: stopped.to_string(),
     })
+}
+
+/// The token, unless the renewal left the bearer as it was and that is of no use any more.
+fn of_use(token: Token, old: &Token, why: Why) -> Result<Token, Error> {
+    let is_old = token.access == old.access;
+    let now = clock::unix_seconds();
+    let is_over = token.expires_at.is_some_and(|at| at <= now);
+    if is_old && (is_over || why == Why::Unauthorized) {
+        let detail = "the issuer's answer holds no new bearer".to_string();
+        return Err(Error::Transient { detail });
+    }
+    Ok(token)
 }
 
 /// Whether two tokens are known to be of two accounts; a file may leave its account out.

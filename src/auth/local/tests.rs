@@ -567,3 +567,23 @@ fn a_file_that_leaves_its_account_out_is_nobody_elses() {
         assert_eq!(keeping.take_warning(), None);
     }
 }
+
+#[test]
+fn an_answer_without_a_bearer_is_kept_and_the_old_bearer_used_while_it_is_good() {
+    let scratch = Scratch::new();
+    for (exp, why, is_good) in [
+        (at(200), Why::Proactive, true),
+        (at(-1), Why::Proactive, false),
+        (at(HOUR), Why::Unauthorized, false),
+    ] {
+        let path = scratch.write("auth.json", &login(exp, "a", "acc"));
+        let mut issuer = Issuer::saying(200, r#"{"refresh_token":"refresh-b"}"#);
+        let mut store = store(&path);
+        let token = store.fresh(why, &mut issuer);
+        assert_eq!(token.is_ok(), is_good, "{why:?}: {token:?}");
+        if let Err(error) = token {
+            assert!(matches!(error, Error::Transient { .. }), "{error}");
+        }
+        assert_eq!(read(&path)["tokens"]["refresh_token"], "refresh-b");
+    }
+}
