@@ -15,6 +15,7 @@ use crate::base::random;
 use crate::base::secret::Secret;
 use crate::sys::file::NO_WAIT;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -23,6 +24,7 @@ use std::fs::TryLockError;
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,6 +34,9 @@ use std::path::PathBuf;
 
 /// Real files have some 5 KB. A larger one is something else that was named by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What the name of a replacement begins with.
+const BESIDE: &str = ".auth-";
 
 /// What is said of a file without content.
 const EMPTY: &str = "is empty";
@@ -416,15 +421,23 @@ impl Replacement {
             source,
         };
         let suffix = random::bytes::<8>().map_err(|error| failed(io::Error::other(error)))?;
-        let path = target.with_file_name(format!(".auth-{:016x}", u64::from_le_bytes(suffix)));
+        let name = format!("{BESIDE}{:016x}", u64::from_le_bytes(suffix));
+        let path = target.with_file_name(name);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let file = options.open(&path).map_err(failed)?;
+        // Says that it is in use; where there are no locks nobody looks.
+        let _ = file.try_lock();
         Ok(Replacement {
             file,
             path,
             target: target.to_path_buf(),
         })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes `text`, syncs it to the disk and puts the file in the place of the old one. A file
@@ -458,7 +471,6 @@ impl Replacement {
     }
 
     fn write_beside(&mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
         // A umask may have taken more than it should.
         self.file
             .set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -470,6 +482,8 @@ impl Replacement {
             // then the file is theirs from now on, as it would be with the official client.
             let _ = std::os::unix::fs::fchown(&self.file, Some(old.uid()), Some(old.gid()));
         }
+        // Whoever finds it whole can put it into its place as it is.
+        self.file.write_all(text.as_bytes())?;
         self.file.sync_all()
     }
 }
@@ -479,6 +493,30 @@ impl Drop for Replacement {
         // After a commit there is nothing under this name any more.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Puts what a killed process wrote beside the file into its place. The locks are held.
+pub(super) fn put_into_place(path: &Path, target: &Path) -> io::Result<()> {
+    match fs::rename(path, target) {
+        Err(error) if is_mounted_alone(&error) => {
+            write_in_place(target, &fs::read_to_string(path)?)?;
+            fs::remove_file(path)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Whether a file of this name is a replacement of ours.
+pub(super) fn is_replacement(name: &OsStr) -> bool {
+    let digits = name.as_bytes().strip_prefix(BESIDE.as_bytes());
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(is_digit))
+}
+
+/// Whether the process that made a replacement is still there, or that cannot be told.
+pub(super) fn is_in_use(path: &Path) -> bool {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
+    !is_file || File::open(path).map_or(true, |file| file.try_lock().is_err())
 }
 
 /// Whether a file cannot be renamed to another since that one is a mount point.

@@ -22,7 +22,9 @@ use crate::auth::file::Replacement;
 use crate::auth::file::Taken;
 use crate::auth::file::is_torn;
 use crate::auth::file::is_unwritable;
+use crate::auth::file::put_into_place;
 use crate::auth::gap;
+use crate::auth::gap::Earlier;
 use crate::auth::gap::Note;
 use crate::auth::identity::Identity;
 use crate::auth::refresh;
@@ -148,7 +150,36 @@ impl Store {
         if let Some(token) = self.adopt(path, old, why, fetch)? {
             return Ok(token);
         }
+        if self.recover(&target)
+            && let Some(token) = self.adopt(path, old, why, fetch)?
+        {
+            return Ok(token);
+        }
         self.spend(path, &target, old, why, fetch)
+    }
+
+    /// Puts the login into its place that a killed process renewed and wrote beside the file; what
+    /// else such processes left there goes. The locks are held.
+    fn recover(&self, target: &Path) -> bool {
+        let held = self.held.as_ref().map(|(_, held)| held);
+        let held = held.filter(|_| self.outdated.is_none());
+        let is_recovered = held.is_some_and(|held| {
+            let secret = held.refresh.as_ref();
+            let earlier = secret.and_then(|secret| Earlier::find(target, secret));
+            let beside = earlier.and_then(|earlier| earlier.successor(target));
+            beside.is_some_and(|beside| {
+                let is_file = fs::symlink_metadata(&beside).is_ok_and(|facts| facts.is_file());
+                let is_successor = |new: &Credential| {
+                    let is_another = new.token.access != held.token.access;
+                    is_another && !is_of_another(&new.token, &held.token)
+                };
+                is_file
+                    && Credential::read(&beside).is_ok_and(|new| is_successor(&new))
+                    && put_into_place(&beside, target).is_ok()
+            })
+        });
+        gap::sweep(target);
+        is_recovered
     }
 
     /// Does in this process what another one ordered: takes what a sibling renewed, else renews.
@@ -280,18 +311,22 @@ impl Store {
         let client_id = held.client_id.as_ref().or(self.options.client_id.as_ref());
         let client_id = client_id.map_or(refresh::CLIENT_ID, String::as_str);
         let request = refresh::request(issuer, client_id, &secret, why, identity)?;
+        let earlier = Earlier::find(target, &secret);
+        if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.is_refused()) {
+            return Err(self.refused(path, secret, earlier.explanation()));
+        }
         let replacement = match Replacement::create(target) {
             Err(Error::Io { source, .. }) if is_unwritable(&source) => None,
             replacement => Some(replacement?),
         };
-        let unexplained = gap::explanation(target, &secret);
-        let note = Note::leave(target, &secret);
+        let beside = replacement.as_ref().map(Replacement::path);
+        let note = Note::leave(target, &secret, beside, earlier.as_ref());
         let fetched = fetch.fetch(request, None);
         let (status, _, body) = match fetched {
             Ok(answer) => answer,
             Err(unreachable) => {
                 if !unreachable.may_have_arrived {
-                    note.take_away();
+                    note.put_back(earlier.as_ref());
                 }
                 return Err(Error::Transient {
                     detail: format!("{}: {unreachable}", issuer.authority()),
@@ -305,24 +340,34 @@ impl Store {
                 .replace(secret.expose(), "[secret]")
                 .into_bytes(),
         };
-        let kept = match refresh::outcome(status, &body) {
-            Ok(fresh) => self.keep(path, held, &secret, &fresh, replacement),
-            Err(Failure::Transient(detail)) => Err(Error::Transient { detail }),
+        match refresh::outcome(status, &body) {
+            Ok(fresh) => {
+                let kept = self.keep(path, held, &secret, &fresh, replacement);
+                note.take_away();
+                kept
+            }
+            Err(Failure::Transient(detail)) => {
+                note.put_back(earlier.as_ref());
+                Err(Error::Transient { detail })
+            }
             Err(Failure::Permanent(detail)) => {
                 // A program that takes no locks may have been faster than we.
-                match self.adopt(path, old, why, fetch) {
-                    Ok(Some(token)) => Ok(token),
-                    _ => {
-                        let detail = unexplained.unwrap_or(detail);
-                        self.spent = Some((secret, detail.clone()));
-                        let path = path.to_path_buf();
-                        Err(Error::Permanent { path, detail })
-                    }
+                if let Ok(Some(token)) = self.adopt(path, old, why, fetch) {
+                    note.take_away();
+                    return Ok(token);
                 }
+                note.refuse(earlier.as_ref());
+                let detail = earlier.map_or(detail, |earlier| earlier.explanation());
+                Err(self.refused(path, secret, detail))
             }
-        };
-        note.take_away();
-        kept
+        }
+    }
+
+    /// The issuer will never take this refresh token again.
+    fn refused(&mut self, path: &Path, secret: Secret, detail: String) -> Error {
+        self.spent = Some((secret, detail.clone()));
+        let path = path.to_path_buf();
+        Error::Permanent { path, detail }
     }
 
     /// Writes what was renewed and holds it, written or not. Whatever else was written into the
