@@ -5,9 +5,12 @@
 //! refresh token holds both of the official client's locks from before the request until the
 //! answer is in the file. Reading takes no lock.
 
+mod makeshift;
+
 use crate::auth::Error;
 use crate::auth::Token;
 use crate::auth::account;
+use crate::auth::file::makeshift::Makeshift;
 use crate::auth::jwt::Claims;
 use crate::auth::refresh::Fresh;
 use crate::base::date;
@@ -37,6 +40,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// What the name of a replacement begins with.
 const BESIDE: &str = ".auth-";
+
+/// What the name of a lock ends with where the file system has none.
+const MAKESHIFT: &str = ".renewing.lock";
 
 /// What is said of a file without content.
 const EMPTY: &str = "is empty";
@@ -318,13 +324,26 @@ pub enum Taken {
 #[derive(Debug)]
 pub struct Locks {
     _held: Vec<File>,
+    makeshift: Option<Makeshift>,
 }
 
 impl Locks {
     /// Takes `auth.lock` and then `FILE.lock` beside the file, in the official client's order.
     /// Where they cannot be made, since the disk is full or read-only, the file itself is locked.
-    /// Never waits.
+    /// Where the file system has none, a file of ours is one among our own processes. Never waits.
     pub fn try_take(target: &Path) -> Result<Taken, Error> {
+        Locks::try_take_by(target, File::try_lock)
+    }
+
+    /// Whether they are for our own processes alone.
+    pub fn is_makeshift(&self) -> bool {
+        self.makeshift.is_some()
+    }
+
+    fn try_take_by(
+        target: &Path,
+        try_lock: impl Fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Taken, Error> {
         let mut held = Vec::new();
         for path in [target.with_file_name("auth.lock"), beside(target, ".lock")] {
             let mut options = OpenOptions::new();
@@ -353,14 +372,26 @@ impl Locks {
             // flock(2), which `File::try_lock` is on Linux; it ends with the process whatever
             // happens. A second one on the same file by another descriptor would be refused.
             let is_held = held.iter().any(|other| is_same(other, &file));
-            match file.try_lock() {
+            match try_lock(&file) {
                 Ok(()) => held.push(file),
                 Err(TryLockError::WouldBlock) if is_held => {}
                 Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
-                Err(TryLockError::Error(_)) => return Ok(Taken::Unsupported),
+                Err(TryLockError::Error(_)) => {
+                    return Ok(match makeshift::try_take(&beside(target, MAKESHIFT)) {
+                        makeshift::Taken::Lock(lock) => Taken::Locks(Locks {
+                            _held: held,
+                            makeshift: Some(lock),
+                        }),
+                        makeshift::Taken::Busy => Taken::Busy,
+                        makeshift::Taken::Unsupported => Taken::Unsupported,
+                    });
+                }
             }
         }
-        Ok(Taken::Locks(Locks { _held: held }))
+        Ok(Taken::Locks(Locks {
+            _held: held,
+            makeshift: None,
+        }))
     }
 }
 

@@ -442,13 +442,14 @@ impl Store {
         let deadline = Deadline::after(LOCK_WAIT_MAX, "the wait for another process' refresh");
         loop {
             match Locks::try_take(target)? {
-                Taken::Locks(locks) => return Ok(Wait::Over(Some(locks))),
+                Taken::Locks(locks) => {
+                    if locks.is_makeshift() {
+                        self.warn_of_no_locks(target);
+                    }
+                    return Ok(Wait::Over(Some(locks)));
+                }
                 Taken::Unsupported => {
-                    let folder = target.parent().unwrap_or(target).display();
-                    self.warning = Some(format!(
-                        "{folder} is on a file system without locks; two programs that renew the \
-                         login at the same moment may lose it"
-                    ));
+                    self.warn_of_no_locks(target);
                     return Ok(Wait::Over(None));
                 }
                 Taken::Busy => {}
@@ -474,6 +475,14 @@ impl Store {
                 return Ok(Wait::Adopted(Box::new(token)));
             }
         }
+    }
+
+    fn warn_of_no_locks(&mut self, target: &Path) {
+        let folder = target.parent().unwrap_or(target).display();
+        self.warning = Some(format!(
+            "{folder} is on a file system without locks; two programs that renew the login at the \
+             same moment may lose it"
+        ));
     }
 }
 

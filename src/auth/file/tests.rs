@@ -303,3 +303,22 @@ fn a_file_that_is_mounted_alone_is_written_in_place() {
     let committed = replacement.commit_by("new\n", |_, _| Err(ResourceBusy.into()));
     assert!(matches!(committed, Err(Error::Io { .. })));
 }
+
+#[test]
+fn without_locks_a_file_of_ours_keeps_our_own_processes_apart() {
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &json!({}));
+    let unsupported = |_: &File| Err(TryLockError::Error(io::ErrorKind::Unsupported.into()));
+    let take = || Locks::try_take_by(&path, unsupported).unwrap();
+    let Taken::Locks(locks) = take() else {
+        panic!("nobody has it");
+    };
+    assert!(locks.is_makeshift());
+    assert!(matches!(take(), Taken::Busy));
+    drop(locks);
+    assert!(!scratch.path("auth.json.renewing.lock").exists());
+    assert!(matches!(take(), Taken::Locks(_)));
+    fs::remove_dir_all(scratch.dir()).unwrap();
+    let refused = Locks::try_take_by(&path, unsupported);
+    assert!(matches!(refused, Err(Error::Io { action: "lock", .. })));
+}
