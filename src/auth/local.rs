@@ -8,6 +8,8 @@
 //! Where the disk is full or read-only the new token serves this run alone. Where there are no
 //! locks, what others wrote meanwhile is found by reading the file again before it is replaced.
 
+mod whole;
+
 use crate::auth::Error;
 use crate::auth::Fetch;
 use crate::auth::Source;
@@ -34,7 +36,6 @@ use crate::base::clock;
 use crate::base::clock::Deadline;
 use crate::base::secret::Secret;
 use crate::http::url::Url;
-use crate::sys::poll::PollSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -45,12 +46,6 @@ const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Between two tries to take the locks: short beside a network call, long beside a system call.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
-
-/// Between two reads of a file that somebody is writing in place: that takes a millisecond or two.
-const TORN_PAUSE: Duration = Duration::from_millis(50);
-
-/// So often it is read again; a file that is broken even then stays broken.
-const TORN_TRIES_MAX: u32 = 5;
 
 /// What the source needs to know.
 pub struct Options {
@@ -93,17 +88,13 @@ impl Store {
     /// Finds and reads the file. Never asks the issuer, so the token may have expired. Nobody can
     /// end the moment that a file being written is waited for.
     pub fn load(&mut self) -> Result<Token, Error> {
-        self.load_whole(&mut || {
-            // A poll of nothing is a pause that ends on time.
-            let _ = PollSet::<()>::new().wait(Some(TORN_PAUSE));
-            Ok(())
-        })
+        self.load_whole(&mut whole::pause_alone)
     }
 
     /// Finds and reads the file, with `pause` while somebody writes it in place.
     fn load_whole(&mut self, pause: &mut dyn FnMut() -> Result<(), Error>) -> Result<Token, Error> {
         let path = self.options.places.find()?;
-        let credential = read_whole(&path, pause)?;
+        let credential = whole::read(&path, pause)?;
         let token = credential.token.clone();
         self.held = Some((path, credential));
         Ok(token)
@@ -191,7 +182,7 @@ impl Store {
         let path = order.path.as_path();
         let held = match &order.document {
             Some(document) => Credential::parse(path, document.as_bytes())?,
-            None => read_whole(path, &mut || pause(fetch))?,
+            None => whole::read(path, &mut || whole::pause(fetch))?,
         };
         self.held = Some((path.to_path_buf(), held.clone()));
         self.outdated = order.outdated.clone();
@@ -249,7 +240,7 @@ impl Store {
         why: Why,
         fetch: &mut dyn Fetch,
     ) -> Result<Option<Token>, Error> {
-        let credential = read_whole(path, &mut || pause(fetch))?;
+        let credential = whole::read(path, &mut || whole::pause(fetch))?;
         self.take_over(path, credential, old, why)
     }
 
@@ -493,7 +484,7 @@ impl Source for Store {
 
     fn fresh(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error> {
         if self.held.is_none() {
-            self.load_whole(&mut || pause(fetch))?;
+            self.load_whole(&mut || whole::pause(fetch))?;
         }
         let Some((path, held)) = &self.held else {
             return Err(Error::NotFound {
@@ -529,28 +520,6 @@ impl Source for Store {
     fn take_warning(&mut self) -> Option<String> {
         self.warning.take()
     }
-}
-
-/// Reads the file; while somebody writes it in place, again and again for a moment.
-fn read_whole(
-    path: &Path,
-    pause: &mut dyn FnMut() -> Result<(), Error>,
-) -> Result<Credential, Error> {
-    for _ in 0..TORN_TRIES_MAX {
-        match Credential::read(path) {
-            Err(error) if is_torn(&error) => pause()?,
-            read => return read,
-        }
-    }
-    Credential::read(path)
-}
-
-/// Waits a moment for whoever writes the file.
-fn pause(fetch: &mut dyn Fetch) -> Result<(), Error> {
-    let deadline = Deadline::after(TORN_PAUSE, "the wait for a file being written");
-    fetch.pause(deadline).map_err(|stopped| Error::Transient {
-        detail: stopped.to_string(),
-    })
 }
 
 /// The token, unless the renewal left the bearer as it was and that is of no use any more.

@@ -129,7 +129,7 @@ fn a_file_that_stays_broken_is_named_and_a_person_can_end_the_wait() {
     let error = store(&path).fresh(Why::Proactive, &mut issuer);
     assert!(matches!(error, Err(Error::Malformed { .. })), "{error:?}");
     drop(issuer);
-    assert_eq!(pauses, TORN_TRIES_MAX);
+    assert_eq!(pauses, whole::TORN_TRIES_MAX);
     let mut issuer = Issuer::unused();
     issuer.pause = Box::new(|| Err(Unreachable::new("interrupted")));
     let error = store(&path).fresh(Why::Proactive, &mut issuer);
