@@ -5,9 +5,12 @@
 //! refresh token holds both of the official client's locks from before the request until the
 //! answer is in the file. Reading takes no lock.
 
+mod makeshift;
+
 use crate::auth::Error;
 use crate::auth::Token;
 use crate::auth::account;
+use crate::auth::file::makeshift::Makeshift;
 use crate::auth::jwt::Claims;
 use crate::auth::refresh::Fresh;
 use crate::base::date;
@@ -15,6 +18,7 @@ use crate::base::random;
 use crate::base::secret::Secret;
 use crate::sys::file::NO_WAIT;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -23,6 +27,7 @@ use std::fs::TryLockError;
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,6 +37,18 @@ use std::path::PathBuf;
 
 /// Real files have some 5 KB. A larger one is something else that was named by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What the name of a replacement begins with.
+const BESIDE: &str = ".auth-";
+
+/// What the name of a lock ends with where the file system has none.
+const MAKESHIFT: &str = ".renewing.lock";
+
+/// What is said of a file without content.
+const EMPTY: &str = "is empty";
+
+/// What is said of a file with half its content, and of one with something else.
+const NOT_JSON: &str = "is not valid JSON";
 
 /// Where a credential file may be.
 #[derive(Clone, Debug, Default)]
@@ -142,11 +159,11 @@ impl Credential {
         // Editors of Windows leave a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if bytes.trim_ascii().is_empty() {
-            return Err(malformed("is empty".into()));
+            return Err(malformed(EMPTY.into()));
         }
         // A syntax error of serde_json names a place, never a value.
         let document: Value = serde_json::from_slice(bytes)
-            .map_err(|error| malformed(format!("is not valid JSON: {error}")))?;
+            .map_err(|error| malformed(format!("{NOT_JSON}: {error}")))?;
         if !document.is_object() {
             return Err(malformed("is not a JSON object".into()));
         }
@@ -226,6 +243,14 @@ impl Credential {
     }
 }
 
+/// Whether the file may be in the middle of being written in place, as the official client does.
+pub fn is_torn(error: &Error) -> bool {
+    let Error::Malformed { why, .. } = error else {
+        return false;
+    };
+    why == EMPTY || why.starts_with(NOT_JSON)
+}
+
 /// Why a file without a `tokens` object is of no use here.
 fn without_tokens(path: &Path, document: &Value) -> Error {
     let path = path.to_path_buf();
@@ -299,13 +324,26 @@ pub enum Taken {
 #[derive(Debug)]
 pub struct Locks {
     _held: Vec<File>,
+    makeshift: Option<Makeshift>,
 }
 
 impl Locks {
     /// Takes `auth.lock` and then `FILE.lock` beside the file, in the official client's order.
     /// Where they cannot be made, since the disk is full or read-only, the file itself is locked.
-    /// Never waits.
+    /// Where the file system has none, a file of ours is one among our own processes. Never waits.
     pub fn try_take(target: &Path) -> Result<Taken, Error> {
+        Locks::try_take_by(target, File::try_lock)
+    }
+
+    /// Whether they are for our own processes alone.
+    pub fn is_makeshift(&self) -> bool {
+        self.makeshift.is_some()
+    }
+
+    fn try_take_by(
+        target: &Path,
+        try_lock: impl Fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Taken, Error> {
         let mut held = Vec::new();
         for path in [target.with_file_name("auth.lock"), beside(target, ".lock")] {
             let mut options = OpenOptions::new();
@@ -334,14 +372,26 @@ impl Locks {
             // flock(2), which `File::try_lock` is on Linux; it ends with the process whatever
             // happens. A second one on the same file by another descriptor would be refused.
             let is_held = held.iter().any(|other| is_same(other, &file));
-            match file.try_lock() {
+            match try_lock(&file) {
                 Ok(()) => held.push(file),
                 Err(TryLockError::WouldBlock) if is_held => {}
                 Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
-                Err(TryLockError::Error(_)) => return Ok(Taken::Unsupported),
+                Err(TryLockError::Error(_)) => {
+                    return Ok(match makeshift::try_take(&beside(target, MAKESHIFT)) {
+                        makeshift::Taken::Lock(lock) => Taken::Locks(Locks {
+                            _held: held,
+                            makeshift: Some(lock),
+                        }),
+                        makeshift::Taken::Busy => Taken::Busy,
+                        makeshift::Taken::Unsupported => Taken::Unsupported,
+                    });
+                }
             }
         }
-        Ok(Taken::Locks(Locks { _held: held }))
+        Ok(Taken::Locks(Locks {
+            _held: held,
+            makeshift: None,
+        }))
     }
 }
 
@@ -402,10 +452,13 @@ impl Replacement {
             source,
         };
         let suffix = random::bytes::<8>().map_err(|error| failed(io::Error::other(error)))?;
-        let path = target.with_file_name(format!(".auth-{:016x}", u64::from_le_bytes(suffix)));
+        let name = format!("{BESIDE}{:016x}", u64::from_le_bytes(suffix));
+        let path = target.with_file_name(name);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let file = options.open(&path).map_err(failed)?;
+        // Says that it is in use; where there are no locks nobody looks.
+        let _ = file.try_lock();
         Ok(Replacement {
             file,
             path,
@@ -413,17 +466,42 @@ impl Replacement {
         })
     }
 
-    /// Writes `text`, syncs it to the disk and puts the file in the place of the old one.
-    pub fn commit(mut self, text: &str) -> Result<(), Error> {
-        self.replace(text).map_err(|source| Error::Io {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes `text`, syncs it to the disk and puts the file in the place of the old one. A file
+    /// that is mounted by itself, as into a container, has a place that nothing can be put into:
+    /// that one is written in place.
+    pub fn commit(self, text: &str) -> Result<(), Error> {
+        self.commit_by(text, |from, to| fs::rename(from, to))
+    }
+
+    fn commit_by(
+        mut self,
+        text: &str,
+        rename: impl Fn(&Path, &Path) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let replaced =
+            self.write_beside(text)
+                .and_then(|()| match rename(&self.path, &self.target) {
+                    Err(error) if is_mounted_alone(&error) => write_in_place(&self.target, text),
+                    renamed => renamed,
+                });
+        replaced.map_err(|source| Error::Io {
             path: self.target.clone(),
             action: "rewrite",
             source,
-        })
+        })?;
+        if let Some(folder) = self.target.parent() {
+            // The file is in its place; a folder that cannot be synced changes nothing about it.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
     }
 
-    fn replace(&mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
+    fn write_beside(&mut self, text: &str) -> io::Result<()> {
         // A umask may have taken more than it should.
         self.file
             .set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -435,13 +513,9 @@ impl Replacement {
             // then the file is theirs from now on, as it would be with the official client.
             let _ = std::os::unix::fs::fchown(&self.file, Some(old.uid()), Some(old.gid()));
         }
-        self.file.sync_all()?;
-        fs::rename(&self.path, &self.target)?;
-        if let Some(folder) = self.target.parent() {
-            // The file is in its place; a folder that cannot be synced changes nothing about it.
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        }
-        Ok(())
+        // Whoever finds it whole can put it into its place as it is.
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_all()
     }
 }
 
@@ -450,6 +524,45 @@ impl Drop for Replacement {
         // After a commit there is nothing under this name any more.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Puts what a killed process wrote beside the file into its place. The locks are held.
+pub(super) fn put_into_place(path: &Path, target: &Path) -> io::Result<()> {
+    match fs::rename(path, target) {
+        Err(error) if is_mounted_alone(&error) => {
+            write_in_place(target, &fs::read_to_string(path)?)?;
+            fs::remove_file(path)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Whether a file of this name is a replacement of ours.
+pub(super) fn is_replacement(name: &OsStr) -> bool {
+    let digits = name.as_bytes().strip_prefix(BESIDE.as_bytes());
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(is_digit))
+}
+
+/// Whether the process that made a replacement is still there, or that cannot be told.
+pub(super) fn is_in_use(path: &Path) -> bool {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
+    !is_file || File::open(path).map_or(true, |file| file.try_lock().is_err())
+}
+
+/// Whether a file cannot be renamed to another since that one is a mount point.
+fn is_mounted_alone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices
+    )
+}
+
+/// Overwrites a file that is there; its owner and its rights stay.
+fn write_in_place(target: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).truncate(true).open(target)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@
 //! Where the disk is full or read-only the new token serves this run alone. Where there are no
 //! locks, what others wrote meanwhile is found by reading the file again before it is replaced.
 
+mod whole;
+
 use crate::auth::Error;
 use crate::auth::Fetch;
 use crate::auth::Source;
@@ -20,8 +22,11 @@ use crate::auth::file::Locks;
 use crate::auth::file::Places;
 use crate::auth::file::Replacement;
 use crate::auth::file::Taken;
+use crate::auth::file::is_torn;
 use crate::auth::file::is_unwritable;
+use crate::auth::file::put_into_place;
 use crate::auth::gap;
+use crate::auth::gap::Earlier;
 use crate::auth::gap::Note;
 use crate::auth::identity::Identity;
 use crate::auth::refresh;
@@ -80,10 +85,16 @@ impl Store {
         }
     }
 
-    /// Finds and reads the file. Never asks the issuer, so the token may have expired.
+    /// Finds and reads the file. Never asks the issuer, so the token may have expired. Nobody can
+    /// end the moment that a file being written is waited for.
     pub fn load(&mut self) -> Result<Token, Error> {
+        self.load_whole(&mut whole::pause_alone)
+    }
+
+    /// Finds and reads the file, with `pause` while somebody writes it in place.
+    fn load_whole(&mut self, pause: &mut dyn FnMut() -> Result<(), Error>) -> Result<Token, Error> {
         let path = self.options.places.find()?;
-        let credential = Credential::read(&path)?;
+        let credential = whole::read(&path, pause)?;
         let token = credential.token.clone();
         self.held = Some((path, credential));
         Ok(token)
@@ -97,7 +108,7 @@ impl Store {
         why: Why,
         fetch: &mut dyn Fetch,
     ) -> Result<Token, Error> {
-        if let Some(token) = self.adopt(path, old, why)? {
+        if let Some(token) = self.adopt(path, old, why, fetch)? {
             return Ok(token);
         }
         if self.refresh_token(path)?.is_none() {
@@ -127,10 +138,39 @@ impl Store {
             Wait::Over(locks) => locks,
             Wait::Adopted(token) => return Ok(*token),
         };
-        if let Some(token) = self.adopt(path, old, why)? {
+        if let Some(token) = self.adopt(path, old, why, fetch)? {
+            return Ok(token);
+        }
+        if self.recover(&target)
+            && let Some(token) = self.adopt(path, old, why, fetch)?
+        {
             return Ok(token);
         }
         self.spend(path, &target, old, why, fetch)
+    }
+
+    /// Puts the login into its place that a killed process renewed and wrote beside the file; what
+    /// else such processes left there goes. The locks are held.
+    fn recover(&self, target: &Path) -> bool {
+        let held = self.held.as_ref().map(|(_, held)| held);
+        let held = held.filter(|_| self.outdated.is_none());
+        let is_recovered = held.is_some_and(|held| {
+            let secret = held.refresh.as_ref();
+            let earlier = secret.and_then(|secret| Earlier::find(target, secret));
+            let beside = earlier.and_then(|earlier| earlier.successor(target));
+            beside.is_some_and(|beside| {
+                let is_file = fs::symlink_metadata(&beside).is_ok_and(|facts| facts.is_file());
+                let is_successor = |new: &Credential| {
+                    let is_another = new.token.access != held.token.access;
+                    is_another && !is_of_another(&new.token, &held.token)
+                };
+                is_file
+                    && Credential::read(&beside).is_ok_and(|new| is_successor(&new))
+                    && put_into_place(&beside, target).is_ok()
+            })
+        });
+        gap::sweep(target);
+        is_recovered
     }
 
     /// Does in this process what another one ordered: takes what a sibling renewed, else renews.
@@ -142,7 +182,7 @@ impl Store {
         let path = order.path.as_path();
         let held = match &order.document {
             Some(document) => Credential::parse(path, document.as_bytes())?,
-            None => Credential::read(path)?,
+            None => whole::read(path, &mut || whole::pause(fetch))?,
         };
         self.held = Some((path.to_path_buf(), held.clone()));
         self.outdated = order.outdated.clone();
@@ -193,9 +233,26 @@ impl Store {
     }
 
     /// Reads the file again: its token, if that is another one than `old` and of use.
-    fn adopt(&mut self, path: &Path, old: &Token, why: Why) -> Result<Option<Token>, Error> {
-        let credential = Credential::read(path)?;
-        if credential.token.account_id != old.account_id {
+    fn adopt(
+        &mut self,
+        path: &Path,
+        old: &Token,
+        why: Why,
+        fetch: &mut dyn Fetch,
+    ) -> Result<Option<Token>, Error> {
+        let credential = whole::read(path, &mut || whole::pause(fetch))?;
+        self.take_over(path, credential, old, why)
+    }
+
+    /// Holds what was read, and returns its token, if that is another one than `old` and of use.
+    fn take_over(
+        &mut self,
+        path: &Path,
+        credential: Credential,
+        old: &Token,
+        why: Why,
+    ) -> Result<Option<Token>, Error> {
+        if is_of_another(&credential.token, old) {
             let path = path.to_path_buf();
             return Err(Error::OtherAccount { path });
         }
@@ -245,18 +302,22 @@ impl Store {
         let client_id = held.client_id.as_ref().or(self.options.client_id.as_ref());
         let client_id = client_id.map_or(refresh::CLIENT_ID, String::as_str);
         let request = refresh::request(issuer, client_id, &secret, why, identity)?;
+        let earlier = Earlier::find(target, &secret);
+        if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.is_refused()) {
+            return Err(self.refused(path, secret, earlier.explanation()));
+        }
         let replacement = match Replacement::create(target) {
             Err(Error::Io { source, .. }) if is_unwritable(&source) => None,
             replacement => Some(replacement?),
         };
-        let unexplained = gap::explanation(target, &secret);
-        let note = Note::leave(target, &secret);
+        let beside = replacement.as_ref().map(Replacement::path);
+        let note = Note::leave(target, &secret, beside, earlier.as_ref());
         let fetched = fetch.fetch(request, None);
         let (status, _, body) = match fetched {
             Ok(answer) => answer,
             Err(unreachable) => {
                 if !unreachable.may_have_arrived {
-                    note.take_away();
+                    note.put_back(earlier.as_ref());
                 }
                 return Err(Error::Transient {
                     detail: format!("{}: {unreachable}", issuer.authority()),
@@ -270,24 +331,34 @@ impl Store {
                 .replace(secret.expose(), "[secret]")
                 .into_bytes(),
         };
-        let kept = match refresh::outcome(status, &body) {
-            Ok(fresh) => self.keep(path, held, &secret, &fresh, replacement),
-            Err(Failure::Transient(detail)) => Err(Error::Transient { detail }),
+        match refresh::outcome(status, &body) {
+            Ok(fresh) => {
+                let kept = self.keep(path, held, &secret, &fresh, replacement);
+                note.take_away();
+                kept
+            }
+            Err(Failure::Transient(detail)) => {
+                note.put_back(earlier.as_ref());
+                Err(Error::Transient { detail })
+            }
             Err(Failure::Permanent(detail)) => {
                 // A program that takes no locks may have been faster than we.
-                match self.adopt(path, old, why) {
-                    Ok(Some(token)) => Ok(token),
-                    _ => {
-                        let detail = unexplained.unwrap_or(detail);
-                        self.spent = Some((secret, detail.clone()));
-                        let path = path.to_path_buf();
-                        Err(Error::Permanent { path, detail })
-                    }
+                if let Ok(Some(token)) = self.adopt(path, old, why, fetch) {
+                    note.take_away();
+                    return Ok(token);
                 }
+                note.refuse(earlier.as_ref());
+                let detail = earlier.map_or(detail, |earlier| earlier.explanation());
+                Err(self.refused(path, secret, detail))
             }
-        };
-        note.take_away();
-        kept
+        }
+    }
+
+    /// The issuer will never take this refresh token again.
+    fn refused(&mut self, path: &Path, secret: Secret, detail: String) -> Error {
+        self.spent = Some((secret, detail.clone()));
+        let path = path.to_path_buf();
+        Error::Permanent { path, detail }
     }
 
     /// Writes what was renewed and holds it, written or not. Whatever else was written into the
@@ -303,7 +374,7 @@ impl Store {
         let in_file = self.outdated.take();
         let current = Credential::read(path).ok().filter(|_| in_file.is_none());
         let base = match current {
-            Some(current) if current.token.account_id != old.token.account_id => {
+            Some(current) if is_of_another(&current.token, &old.token) => {
                 // Someone logged in meanwhile. That is theirs; this run has what it got.
                 self.warning = Some(format!(
                     "{} now belongs to another account; the renewed login is not saved",
@@ -362,13 +433,14 @@ impl Store {
         let deadline = Deadline::after(LOCK_WAIT_MAX, "the wait for another process' refresh");
         loop {
             match Locks::try_take(target)? {
-                Taken::Locks(locks) => return Ok(Wait::Over(Some(locks))),
+                Taken::Locks(locks) => {
+                    if locks.is_makeshift() {
+                        self.warn_of_no_locks(target);
+                    }
+                    return Ok(Wait::Over(Some(locks)));
+                }
                 Taken::Unsupported => {
-                    let folder = target.parent().unwrap_or(target).display();
-                    self.warning = Some(format!(
-                        "{folder} is on a file system without locks; two programs that renew the \
-                         login at the same moment may lose it"
-                    ));
+                    self.warn_of_no_locks(target);
                     return Ok(Wait::Over(None));
                 }
                 Taken::Busy => {}
@@ -385,10 +457,23 @@ impl Store {
             fetch.pause(pause).map_err(|unreachable| Error::Transient {
                 detail: unreachable.to_string(),
             })?;
-            if let Some(token) = self.adopt(path, old, why)? {
+            let credential = match Credential::read(path) {
+                // Its holder is writing just now.
+                Err(error) if is_torn(&error) => continue,
+                credential => credential?,
+            };
+            if let Some(token) = self.take_over(path, credential, old, why)? {
                 return Ok(Wait::Adopted(Box::new(token)));
             }
         }
+    }
+
+    fn warn_of_no_locks(&mut self, target: &Path) {
+        let folder = target.parent().unwrap_or(target).display();
+        self.warning = Some(format!(
+            "{folder} is on a file system without locks; two programs that renew the login at the \
+             same moment may lose it"
+        ));
     }
 }
 
@@ -399,7 +484,7 @@ impl Source for Store {
 
     fn fresh(&mut self, why: Why, fetch: &mut dyn Fetch) -> Result<Token, Error> {
         if self.held.is_none() {
-            self.load()?;
+            self.load_whole(&mut || whole::pause(fetch))?;
         }
         let Some((path, held)) = &self.held else {
             return Err(Error::NotFound {
@@ -411,7 +496,8 @@ impl Source for Store {
             return Ok(held.token.clone());
         }
         let (path, old) = (path.clone(), held.token.clone());
-        let error = match self.renew(&path, &old, why, fetch) {
+        let renewed = self.renew(&path, &old, why, fetch);
+        let error = match renewed.and_then(|token| of_use(token, &old, why)) {
             Err(error) if why == Why::Proactive => error,
             outcome => return outcome,
         };
@@ -433,6 +519,26 @@ impl Source for Store {
 
     fn take_warning(&mut self) -> Option<String> {
         self.warning.take()
+    }
+}
+
+/// The token, unless the renewal left the bearer as it was and that is of no use any more.
+fn of_use(token: Token, old: &Token, why: Why) -> Result<Token, Error> {
+    let is_old = token.access == old.access;
+    let now = clock::unix_seconds();
+    let is_over = token.expires_at.is_some_and(|at| at <= now);
+    if is_old && (is_over || why == Why::Unauthorized) {
+        let detail = "the issuer's answer holds no new bearer".to_string();
+        return Err(Error::Transient { detail });
+    }
+    Ok(token)
+}
+
+/// Whether two tokens are known to be of two accounts; a file may leave its account out.
+fn is_of_another(one: &Token, other: &Token) -> bool {
+    match (&one.account_id, &other.account_id) {
+        (Some(one), Some(other)) => one != other,
+        _ => false,
     }
 }
 

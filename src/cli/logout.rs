@@ -7,6 +7,7 @@ use crate::auth::Unreachable;
 use crate::auth::account;
 use crate::auth::file::Credential;
 use crate::auth::file::Places;
+use crate::auth::gap;
 use crate::auth::login::keep::take_locks;
 use crate::auth::login::revoke;
 use crate::base::clock::Deadline;
@@ -166,6 +167,7 @@ fn remove(path: &Path) -> io::Result<()> {
             _ => {}
         }
     }
+    gap::sweep(path);
     if folder.ends_with(account::FOLDER_NAME) {
         // Anything that is left keeps it.
         let _ = fs::remove_dir(folder);

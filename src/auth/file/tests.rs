@@ -271,3 +271,54 @@ fn the_locks_are_the_official_clients_and_exclude_one_another() {
         fs::canonicalize(&path).unwrap()
     );
 }
+
+#[test]
+fn a_file_that_is_mounted_alone_is_written_in_place() {
+    use io::ErrorKind::CrossesDevices;
+    use io::ErrorKind::PermissionDenied;
+    use io::ErrorKind::ResourceBusy;
+    let scratch = Scratch::new();
+    for (refusal, expected) in [
+        (ResourceBusy, "new\n"),
+        (CrossesDevices, "new\n"),
+        (PermissionDenied, "a longer old text"),
+    ] {
+        let path = scratch.path("auth.json");
+        fs::write(&path, "a longer old text").unwrap();
+        let before = fs::metadata(&path).unwrap().ino();
+        let replacement = Replacement::create(&path).unwrap();
+        let committed = replacement.commit_by("new\n", |from, _| {
+            // The whole of it is on the disk before the old file is touched.
+            assert_eq!(fs::read_to_string(from).unwrap(), "new\n");
+            Err(refusal.into())
+        });
+        assert_eq!(committed.is_err(), refusal == PermissionDenied);
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+        assert_eq!(fs::read_dir(scratch.dir()).unwrap().count(), 1);
+    }
+    // What can be written neither way is an error.
+    let replacement = Replacement::create(&scratch.path("auth.json")).unwrap();
+    fs::remove_file(scratch.path("auth.json")).unwrap();
+    let committed = replacement.commit_by("new\n", |_, _| Err(ResourceBusy.into()));
+    assert!(matches!(committed, Err(Error::Io { .. })));
+}
+
+#[test]
+fn without_locks_a_file_of_ours_keeps_our_own_processes_apart() {
+    let scratch = Scratch::new();
+    let path = scratch.write("auth.json", &json!({}));
+    let unsupported = |_: &File| Err(TryLockError::Error(io::ErrorKind::Unsupported.into()));
+    let take = || Locks::try_take_by(&path, unsupported).unwrap();
+    let Taken::Locks(locks) = take() else {
+        panic!("nobody has it");
+    };
+    assert!(locks.is_makeshift());
+    assert!(matches!(take(), Taken::Busy));
+    drop(locks);
+    assert!(!scratch.path("auth.json.renewing.lock").exists());
+    assert!(matches!(take(), Taken::Locks(_)));
+    fs::remove_dir_all(scratch.dir()).unwrap();
+    let refused = Locks::try_take_by(&path, unsupported);
+    assert!(matches!(refused, Err(Error::Io { action: "lock", .. })));
+}

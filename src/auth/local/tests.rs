@@ -430,37 +430,5 @@ fn a_login_that_came_meanwhile_is_not_overwritten() {
     }
 }
 
-#[test]
-fn whoever_was_killed_in_the_gap_is_named_by_the_next() {
-    let scratch = Scratch::new();
-    let path = scratch.write("auth.json", &login(at(-1), "a", "acc"));
-    let reused = r#"{"error":{"code":"refresh_token_reused"}}"#;
-    // What a killed process leaves; one that got its answer takes it away.
-    std::mem::forget(Note::leave(&path, &Secret::new("refresh-a")));
-    let error = store(&path).fresh(Why::Proactive, &mut Issuer::saying(400, reused));
-    let error = error.unwrap_err().to_string();
-    assert!(
-        error.contains("between the issuer's answer and the disk"),
-        "{error}"
-    );
-    assert!(!scratch.path("auth.json.renewing").exists());
-    let error = store(&path).fresh(Why::Proactive, &mut Issuer::saying(400, reused));
-    assert!(error.unwrap_err().to_string().contains("already used"));
-}
-
-#[test]
-fn an_answer_that_was_lost_on_the_way_is_explained_too() {
-    let scratch = Scratch::new();
-    let path = scratch.write("auth.json", &login(at(-1), "a", "acc"));
-    for (may_have_arrived, is_left) in [(false, false), (true, true)] {
-        let why = "the connection broke".to_string();
-        let mut issuer = Issuer::new(|_| {
-            Err(Unreachable {
-                why: why.clone(),
-                may_have_arrived,
-            })
-        });
-        store(&path).fresh(Why::Proactive, &mut issuer).unwrap_err();
-        assert_eq!(scratch.path("auth.json.renewing").exists(), is_left);
-    }
-}
+#[cfg(test)]
+mod damage;
