@@ -91,7 +91,12 @@ fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
             return Ok(Ok(Standing::unknown(provider, None, pays)));
         }
         "local" => {}
-        "remote" => return asked(format!("remote: {}", settings.text("CODEX_REMOTE_URL"))),
+        "remote" => {
+            return asked(format!(
+                "remote: {}",
+                settings.setting("CODEX_REMOTE_URL").shown()
+            ));
+        }
         other => return asked(other.to_string()),
     }
     if let Some(given) = credential::given(ground)? {

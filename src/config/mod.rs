@@ -15,6 +15,7 @@ use crate::base::clock;
 use error::Error;
 use error::Warning;
 use keys::Key;
+use std::borrow::Cow;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -91,13 +92,31 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// The value as it may be shown: `…` for a secret.
-    pub fn shown(&self) -> &str {
-        if self.key.secret && !self.value.is_empty() {
-            "…"
-        } else {
-            &self.value
+    /// The value as it may be shown: `…` for a secret, and for the parts of an address that may
+    /// hold one.
+    pub fn shown(&self) -> Cow<'_, str> {
+        match self.key.secret && !self.value.is_empty() {
+            true => "…".into(),
+            false => without_secrets(&self.value),
         }
+    }
+}
+
+/// An address without its user, its password and its query; any other value as it is.
+fn without_secrets(value: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return value.into();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((_, host)) => ("…@", host),
+        None => ("", authority),
+    };
+    match path.split_once(['?', '#']) {
+        Some((path, _)) => format!("{scheme}://{user}{host}{path}?…").into(),
+        None if user.is_empty() => value.into(),
+        None => format!("{scheme}://{user}{host}{path}").into(),
     }
 }
 

@@ -390,6 +390,21 @@ fn a_secret_is_never_shown() {
         origin: Origin::Default,
     };
     assert_eq!(setting.shown(), "…");
+    for (value, shown) in [
+        ("https://h/codex?key=hunter2", "https://h/codex?…"),
+        ("https://u:hunter2@h:1/codex", "https://…@h:1/codex"),
+        ("https://h?hunter2", "https://h?…"),
+        ("https://h/a@b", "https://h/a@b"),
+        ("unix:/run/x?y", "unix:/run/x?y"),
+        ("a?b", "a?b"),
+    ] {
+        let setting = Setting {
+            key: keys::find("CODEX_REMOTE_URL").unwrap(),
+            value: value.into(),
+            origin: Origin::Default,
+        };
+        assert_eq!(setting.shown(), shown);
+    }
     let (origin, value) = (Origin::Environment, "hunter2".to_string());
     let error = Error::WrongValue {
         origin,
