@@ -14,8 +14,8 @@ use crate::provider::models;
 use crate::provider::models::Model;
 
 impl Agent {
-    /// Whether another model is there to be asked now. Fails with what the service said, and what
-    /// it offers.
+    /// Turns to the nearest model that there is. Fails with what the service said, and what it
+    /// offers, where the name is no alias or nothing is near.
     pub(super) fn find_other_model(&mut self, status: u16, detail: &str) -> Result<(), Failure> {
         let refused = |detail: String| {
             Err(Failure::Provider(provider::Error::Refused {

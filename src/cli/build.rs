@@ -225,7 +225,7 @@ fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault
 
 /// Everything of ours that no tool may read: credentials, settings, other conversations.
 fn hidden_paths(ground: &Ground) -> Result<Vec<PathBuf>, Fault> {
-    // Which of several logins is in use makes no difference.
+    // Whichever is in use; our own lie in the folder of the settings.
     let places = credential::credential_places(ground)?;
     let mut hidden: Vec<PathBuf> = Vec::new();
     hidden.extend(places.official());
