@@ -6,7 +6,8 @@
 //! between the issuer's answer and the disk.
 //!
 //! Where the disk is full or read-only the new token serves this run alone. Where there are no
-//! locks, what others wrote meanwhile is found by reading the file again before it is replaced.
+//! locks, a file of ours stands for them, and what programs that do not know it wrote meanwhile is
+//! found by reading the file again before it is replaced.
 
 mod whole;
 
@@ -29,23 +30,16 @@ use crate::auth::gap;
 use crate::auth::gap::Earlier;
 use crate::auth::gap::Note;
 use crate::auth::identity::Identity;
+use crate::auth::patience::Patience;
 use crate::auth::refresh;
 use crate::auth::refresh::Failure;
 use crate::auth::refresh::Fresh;
 use crate::base::clock;
-use crate::base::clock::Deadline;
 use crate::base::secret::Secret;
 use crate::http::url::Url;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// A sibling holds the locks through one network call; after this it hangs, and we say so.
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
-
-/// Between two tries to take the locks: short beside a network call, long beside a system call.
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the source needs to know.
 pub struct Options {
@@ -430,7 +424,7 @@ impl Store {
         why: Why,
         fetch: &mut dyn Fetch,
     ) -> Result<Wait, Error> {
-        let deadline = Deadline::after(LOCK_WAIT_MAX, "the wait for another process' refresh");
+        let patience = Patience::begin();
         loop {
             match Locks::try_take(target)? {
                 Taken::Locks(locks) => {
@@ -445,18 +439,7 @@ impl Store {
                 }
                 Taken::Busy => {}
             }
-            if deadline.is_over() {
-                let detail = format!(
-                    "another process has held the lock of {} for {} s",
-                    target.display(),
-                    LOCK_WAIT_MAX.as_secs()
-                );
-                return Err(Error::Transient { detail });
-            }
-            let pause = Deadline::after(LOCK_PAUSE, deadline.limit()).sooner(deadline);
-            fetch.pause(pause).map_err(|unreachable| Error::Transient {
-                detail: unreachable.to_string(),
-            })?;
+            patience.pause(target, fetch)?;
             let credential = match Credential::read(path) {
                 // Its holder is writing just now.
                 Err(error) if is_torn(&error) => continue,

@@ -19,6 +19,7 @@ pub mod identity;
 pub mod jwt;
 pub mod local;
 pub mod login;
+pub mod patience;
 pub mod refresh;
 pub mod refusal;
 pub mod remote;

@@ -6,6 +6,7 @@ use crate::auth::describe;
 use crate::auth::scratch::Scratch;
 use crate::auth::scratch::jwt;
 use crate::auth::scratch::login;
+use crate::base::clock::Deadline;
 use crate::http::exchange::Request;
 use crate::http::head::Headers;
 use crate::proc::capture::Capture;

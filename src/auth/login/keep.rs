@@ -12,7 +12,7 @@ use crate::auth::file::Locks;
 use crate::auth::file::Replacement;
 use crate::auth::file::Taken;
 use crate::auth::jwt::Claims;
-use crate::base::clock::Deadline;
+use crate::auth::patience::Patience;
 use crate::base::date;
 use crate::base::secret::Secret;
 use serde_json::Value;
@@ -21,13 +21,6 @@ use std::fs;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::time::Duration;
-
-/// Whoever holds the locks renews the login: one network call.
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
-
-/// Between two tries to take the locks.
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A login that is to be kept.
 #[derive(Debug)]
@@ -134,27 +127,14 @@ pub fn keep(
 /// Takes the locks of a credential file, waiting for whoever holds them; `None` where there are
 /// none to be had.
 pub fn take_locks(target: &Path, fetch: &mut dyn Fetch) -> Result<Option<Locks>, Error> {
-    let limit = "the wait for another process' renewal";
-    let deadline = Deadline::after(LOCK_WAIT_MAX, limit);
+    let patience = Patience::begin();
     loop {
         match Locks::try_take(target)? {
             Taken::Locks(locks) => return Ok(Some(locks)),
             Taken::Unsupported => return Ok(None),
             Taken::Busy => {}
         }
-        if deadline.is_over() {
-            let detail = format!(
-                "another process has held the lock of {} for {} s",
-                target.display(),
-                LOCK_WAIT_MAX.as_secs()
-            );
-            return Err(Error::Transient { detail });
-        }
-        let pause = Deadline::after(LOCK_PAUSE, limit);
-        let waited = fetch.pause(pause);
-        waited.map_err(|stopped| Error::Transient {
-            detail: stopped.to_string(),
-        })?;
+        patience.pause(target, fetch)?;
     }
 }
 
