@@ -4,6 +4,7 @@
 //! here are the wait itself, the renewal of a credential, and the limits on both.
 
 use crate::agent::Agent;
+use crate::agent::event::Cause;
 use crate::agent::event::Consumption;
 use crate::agent::event::Event;
 use crate::agent::failure::Failure;
@@ -45,6 +46,14 @@ const FIRST_TRIES_MAX: u32 = 2;
 /// as for an answer.
 const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// A question beside the conversation: nobody sees its answer come, and no tool is on offer.
+pub(super) struct Aside {
+    /// What stands before the question.
+    pub(super) system: &'static str,
+    /// The question.
+    pub(super) history: Vec<Message>,
+}
+
 /// An answer that is being read. What lies in its lists came with one read of the socket; they are
 /// kept for the next one, since an answer is read in many thousand pieces.
 struct Answer {
@@ -55,6 +64,8 @@ struct Answer {
     shown: Vec<Shown>,
     /// Whether something of it was shown that a retry makes void.
     is_shown: bool,
+    /// Whether it is shown at all.
+    is_aside: bool,
 }
 
 /// How the body of an answer is to be read.
@@ -69,19 +80,36 @@ enum Kind {
 impl Agent {
     /// Sends the history and returns the whole answer. Its words were shown as they came.
     pub(super) fn ask(&mut self) -> Result<Reply, Failure> {
+        self.ask_for(None)
+    }
+
+    /// Sends a question beside the conversation, which stays as it is.
+    pub(super) fn ask_aside(&mut self, aside: &Aside) -> Result<Reply, Failure> {
+        self.ask_for(Some(aside))
+    }
+
+    fn ask_for(&mut self, aside: Option<&Aside>) -> Result<Reply, Failure> {
+        let mut is_compacted = aside.is_some();
         let mut retries = Retries::default();
         let mut is_renewed = false;
         let mut is_looked_up = false;
         let mut why = Why::Proactive;
         loop {
-            let failure = match self.try_once(&mut why) {
+            let failure = match self.try_once(aside, &mut why) {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            if let Failure::Provider(provider::Error::Overflow { window, .. }) = &failure
-                && let Some(tokens) = window
-            {
-                self.provider.learn_window(&self.options.model, *tokens);
+            if let Failure::Provider(provider::Error::Overflow { window, .. }) = &failure {
+                if let Some(tokens) = window {
+                    self.learn_window(*tokens)?;
+                }
+                if !is_compacted {
+                    is_compacted = true;
+                    self.discard()?;
+                    if self.compact(Cause::Overflow)? {
+                        continue;
+                    }
+                }
             }
             let is_elsewhere = matches!(
                 &failure,
@@ -193,12 +221,26 @@ impl Agent {
         Ok(())
     }
 
+    /// What the service says of its window counts more than what we or the settings say.
+    fn learn_window(&mut self, tokens: u64) -> Result<(), Failure> {
+        self.provider.learn_window(&self.options.model, tokens);
+        let set = self.options.window.filter(|set| *set > tokens);
+        if self.window() > tokens {
+            self.options.window = Some(tokens);
+        }
+        let Some(set) = set else {
+            return Ok(());
+        };
+        let warning = format!("CONTEXT_WINDOW is {set}; the service says {tokens}");
+        self.show(&Event::Warning(&warning))
+    }
+
     /// One try. `why` says what the token is wanted for; once there is one it has had its effect.
-    fn try_once(&mut self, why: &mut Why) -> Result<Reply, Failure> {
+    fn try_once(&mut self, aside: Option<&Aside>, why: &mut Why) -> Result<Reply, Failure> {
         let token = self.token(*why)?;
         *why = Why::Proactive;
         self.inquire(token.as_ref())?;
-        let request = provider::Request {
+        let mut request = provider::Request {
             model: &self.options.model,
             system: &self.system,
             tools: &self.options.tools,
@@ -208,6 +250,12 @@ impl Agent {
             output_max: self.options.output_max,
             schema: self.options.schema.as_deref(),
         };
+        if let Some(aside) = aside {
+            request.system = aside.system;
+            request.history = &aside.history;
+            request.tools = &[];
+            request.schema = None;
+        }
         let request = self.provider.encode(&request, token.as_ref());
         let request = request.map_err(Failure::Provider)?;
         let mut transfer = self.desk.client.start(request).map_err(Failure::Net)?;
@@ -221,6 +269,7 @@ impl Agent {
             turn: Turn::default(),
             shown: Vec::new(),
             is_shown: false,
+            is_aside: aside.is_some(),
         };
         let read = self.read(&mut transfer, &mut answer);
         self.keep_recording(&mut transfer);
@@ -241,6 +290,11 @@ impl Agent {
         self.run.has_worked = true;
         let mut shown = answer.shown;
         let reply = answer.turn.finish(&mut shown);
+        if answer.is_aside {
+            self.run.usage.add(reply.usage);
+            self.write(&Entry::Usage(reply.usage));
+            return Ok(reply);
+        }
         self.show_all(&mut shown)?;
         self.account(&reply)?;
         Ok(reply)
@@ -328,6 +382,9 @@ impl Agent {
         for delta in answer.deltas.drain(..) {
             answer.turn.take(delta, &mut answer.shown);
         }
+        if answer.is_aside {
+            answer.shown.clear();
+        }
         answer.is_shown |= !answer.shown.is_empty();
         self.show_all(&mut answer.shown)
     }
@@ -359,7 +416,7 @@ impl Agent {
     /// What of a broken answer stays: words that a stop cut off, since the person read them.
     fn abandon(&mut self, answer: Answer, failure: &Failure) {
         self.run.is_answer_shown = answer.is_shown;
-        if !matches!(failure, Failure::Signal(_) | Failure::Limit(_)) {
+        if answer.is_aside || !matches!(failure, Failure::Signal(_) | Failure::Limit(_)) {
             return;
         }
         let words = answer.turn.finish(&mut Vec::new()).blocks.into_iter();
@@ -386,12 +443,15 @@ impl Agent {
     fn account(&mut self, reply: &Reply) -> Result<(), Failure> {
         self.run.usage.add(reply.usage);
         self.write(&Entry::Usage(reply.usage));
-        let model = self.provider.model(&self.options.model);
-        let window = self.provider.window(model);
+        let context = reply.usage.input.saturating_add(reply.usage.output);
+        if context > 0 {
+            // The answer itself is not in the history yet.
+            self.run.context = Some((context, self.history.len() + 1));
+        }
         let consumption = Consumption {
             usage: reply.usage,
-            context: reply.usage.input.saturating_add(reply.usage.output),
-            window: self.options.window.unwrap_or(window),
+            context,
+            window: self.window(),
             limits: self.provider.limits().to_vec(),
         };
         self.show(&Event::Usage(&consumption))

@@ -67,10 +67,45 @@ pub enum Event<'a> {
         /// Why it failed.
         reason: &'a str,
     },
+    /// The conversation is about to be summed up, which takes as long as an answer.
+    Compacting(Cause),
+    /// The conversation is shorter now.
+    Compacted {
+        /// Why.
+        cause: Cause,
+        /// Messages that it had.
+        before: usize,
+        /// Messages that it has.
+        after: usize,
+        /// What stands for those that are gone; `None` where only results were cut.
+        summary: Option<&'a str>,
+    },
     /// The text of this answer so far is void; the request is sent again.
     Discarded,
     /// Something that the person should know and that does not stop the run.
     Warning(&'a str),
+}
+
+/// Why a conversation is made shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The window is nearly full: `COMPACT_AT`.
+    Full,
+    /// The service says that the request was too long.
+    Overflow,
+    /// The person wants it.
+    Asked,
+}
+
+impl Cause {
+    /// The word for it in machine output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Cause::Full => "full",
+            Cause::Overflow => "overflow",
+            Cause::Asked => "asked",
+        }
+    }
 }
 
 /// How a call went.

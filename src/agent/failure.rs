@@ -55,7 +55,7 @@ impl Failure {
                 "RETRY_MAX and RETRY_TOTAL limit how often and how long it is tried".to_string(),
             ),
             Failure::Provider(provider::Error::Overflow { .. }) => {
-                Some("begin a new session, or send less".to_string())
+                Some("begin a new session, or send less; CONTEXT_WINDOW and COMPACT_AT help".into())
             }
             Failure::Net(net::Error::Connect { limit: None, .. } | net::Error::Resolve { .. }) => {
                 let key = provider.address_key();
@@ -63,6 +63,11 @@ impl Failure {
                     "the address comes from {key}; see `sx config --get {key}`"
                 ))
             }
+            Failure::Limit("COMPACT_AT") => Some(
+                "summaries do not make room: the task, its rules or its results are too long \
+                 for this model"
+                    .to_string(),
+            ),
             Failure::Net(error) => error.hint(),
             _ => None,
         }

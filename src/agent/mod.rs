@@ -2,17 +2,19 @@
 //!
 //! One thread, one wait (`desk`). `ask` moves one request and its answer, `calls` runs what the
 //! answer wants; both tell a [`event::Face`] what happens. `turn`, `batch` and `prompt` are pure.
-//! Printing, settings and exit codes are the floor above; approvals and compaction are not here
-//! yet.
+//! `compact` makes a conversation shorter that does not fit; what it becomes is `shorten`'s, pure
+//! too. Printing, settings and exit codes are the floor above; approvals are not here yet.
 
 pub mod ask;
 pub mod batch;
 pub mod calls;
+pub mod compact;
 pub mod desk;
 pub mod event;
 pub mod failure;
 pub mod lookup;
 pub mod prompt;
+pub mod shorten;
 pub mod turn;
 
 use crate::agent::desk::Desk;
@@ -76,6 +78,9 @@ pub struct Options {
     pub retry_total: Duration,
     /// `CONTEXT_WINDOW`: tokens, where the user knows better than the provider.
     pub window: Option<u64>,
+    /// `COMPACT_AT`: how full the window may get, in percent, before the conversation is made
+    /// shorter; 0 waits until the service refuses it.
+    pub compact_at: u8,
 }
 
 /// How a run went.
@@ -135,6 +140,12 @@ pub struct Run {
     calls_sent: u64,
     /// Words of an answer that a signal cut off.
     cut_off: Option<Message>,
+    /// Tokens of the conversation when they were counted last, and how many messages that was.
+    context: Option<(u64, usize)>,
+    /// Answers since the conversation was made shorter.
+    answers_since_compaction: Option<u32>,
+    /// How often in a row it was full again at once.
+    in_vain: u32,
     /// Some of an answer that broke was shown, and nobody has said yet that it is void.
     is_answer_shown: bool,
     text: String,
@@ -189,8 +200,12 @@ impl Agent {
             self.run.turns += 1;
             let n = self.run.turns;
             self.show(&Event::Turn { n })?;
+            self.compact_when_full()?;
             let reply = self.ask()?;
             self.run.answers += 1;
+            if let Some(answers) = &mut self.run.answers_since_compaction {
+                *answers += 1;
+            }
             let stop = reply.stop;
             let answer = Message::Assistant(reply.blocks);
             self.run.text = answer.text();

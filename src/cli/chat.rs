@@ -6,6 +6,7 @@
 
 use crate::agent::Agent;
 use crate::agent::Outcome;
+use crate::agent::event::Cause;
 use crate::agent::failure::Failure;
 use crate::base::clock::Deadline;
 use crate::base::text;
@@ -38,6 +39,7 @@ const WORDS_CHARS_SHOWN: usize = 60;
 
 /// What the person is told at `/help`.
 const HELP: &str = "  /help      this page
+  /compact   sum up the conversation so far, so that it takes less
   /exit      leave (also Ctrl-D, or Ctrl-C twice)
   Type while the model works to steer its next step. Ctrl-C ends the turn.
   End a line with \\ to go on in the next. `sx help` is the manual.
@@ -62,6 +64,8 @@ enum Asked<'a> {
     Prompt(&'a str),
     /// The help.
     Help,
+    /// A shorter conversation.
+    Compact,
     /// The end of the session.
     Exit,
     /// A command that there is not.
@@ -146,6 +150,7 @@ fn talk(agent: &mut Agent, first: Option<String>, mut images: Vec<Part>) -> Resu
             Asked::Nothing => {}
             Asked::Exit => return Ok(Exit::Done),
             Asked::Help => say(HELP)?,
+            Asked::Compact => compact(agent)?,
             Asked::Unknown(word) => say(&format!(
                 "  there is no {word}; /help lists what there is\n"
             ))?,
@@ -162,12 +167,26 @@ fn talk(agent: &mut Agent, first: Option<String>, mut images: Vec<Part>) -> Resu
 fn take_turn(agent: &mut Agent, prompt: Vec<Part>) -> Result<(), Failure> {
     let outcome = agent.run(prompt);
     let is_last = outcome.failure.as_ref().is_some_and(ends_session);
-    let exit = ending::exit_of(&outcome);
     if is_last && let Some(failure) = outcome.failure {
         return Err(failure);
     }
+    show_end(agent, outcome)
+}
+
+fn show_end(agent: &mut Agent, outcome: Outcome) -> Result<(), Failure> {
+    let exit = ending::exit_of(&outcome);
     let ending = ending::of_outcome(outcome, exit, agent);
     agent.face.end(&ending).map_err(Failure::Output)
+}
+
+/// Sums up the conversation. Only what ends the whole session is an error.
+fn compact(agent: &mut Agent) -> Result<(), Failure> {
+    match agent.compact(Cause::Asked) {
+        Ok(true) => Ok(()),
+        Ok(false) => say("  there is nothing that a summary makes shorter\n"),
+        Err(failure) if ends_session(&failure) => Err(failure),
+        Err(failure) => show_end(agent, Outcome::of_failure(failure)),
+    }
 }
 
 /// Whether there is no point in another prompt.
@@ -298,7 +317,7 @@ fn more_is_coming(agent: &mut Agent) -> Result<bool, Failure> {
 
 /// Whether a line is for us, whatever follows it.
 fn is_command(line: &str) -> bool {
-    matches!(understand(line), Asked::Help | Asked::Exit)
+    matches!(understand(line), Asked::Help | Asked::Compact | Asked::Exit)
 }
 
 /// A line that begins with a slash and has no other one is a command; a path is not.
@@ -307,6 +326,7 @@ fn understand(text: &str) -> Asked<'_> {
     match text {
         "" => Asked::Nothing,
         "/help" | "/?" => Asked::Help,
+        "/compact" => Asked::Compact,
         "/exit" | "/quit" => Asked::Exit,
         _ => {
             let word = text.split_whitespace().next().unwrap_or_default();

@@ -314,6 +314,19 @@ impl Human {
         })
     }
 
+    fn compacted(&mut self, before: usize, after: usize, summary: Option<&str>) -> io::Result<()> {
+        if self.options.verbose {
+            for line in summary.unwrap_or_default().lines() {
+                self.note_dim(format!("  | {}", lines::words(line)))?;
+            }
+        }
+        let how = match summary {
+            Some(_) => "a summary stands for the past",
+            None => "long results were cut",
+        };
+        self.note_dim(format!("  {how}: {before} messages became {after}"))
+    }
+
     fn discarded(&mut self) -> io::Result<()> {
         let answer = std::mem::take(&mut self.answer);
         self.end_line()?;
@@ -392,6 +405,13 @@ impl Face for Human {
                 wait,
                 reason,
             } => self.retry(*attempt, *wait, reason),
+            Event::Compacting(cause) => self.note_dim(lines::compacting(*cause)),
+            Event::Compacted {
+                before,
+                after,
+                summary,
+                ..
+            } => self.compacted(*before, *after, *summary),
             Event::Discarded => self.discarded(),
             Event::Warning(warning) => {
                 let line = format!("warning: {}", lines::words(warning));

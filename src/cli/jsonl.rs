@@ -95,6 +95,20 @@ impl Face for Jsonl {
                 wait_ms: wait.as_millis(),
                 reason,
             }),
+            Event::Compacting(cause) => self.write(&Line::Compacting {
+                cause: cause.word(),
+            }),
+            Event::Compacted {
+                cause,
+                before,
+                after,
+                summary,
+            } => self.write(&Line::Compacted {
+                cause: cause.word(),
+                messages_before: *before,
+                messages_after: *after,
+                summary: *summary,
+            }),
             Event::Discarded if self.answer_lines > 0 => {
                 self.answer_lines = 0;
                 let text = "this turn's text so far is void; the request is sent again";
@@ -183,6 +197,15 @@ enum Line<'a> {
         attempt: u32,
         wait_ms: u128,
         reason: &'a str,
+    },
+    Compacting {
+        cause: &'static str,
+    },
+    Compacted {
+        cause: &'static str,
+        messages_before: usize,
+        messages_after: usize,
+        summary: Option<&'a str>,
     },
     Warning {
         text: &'a str,

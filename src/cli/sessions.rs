@@ -49,7 +49,7 @@ pub fn show(
     cwd: &Path,
 ) -> Result<(), Fault> {
     let path = session::find(dir, what, cwd).map_err(fault)?;
-    let loaded = session::load(&path).map_err(fault)?;
+    let loaded = session::load_all(&path).map_err(fault)?;
     let mut notes = String::new();
     for repair in &loaded.repairs {
         notes.push_str(&format!(

@@ -83,6 +83,13 @@ pub static KEYS: &[Key] = &[
         "tokens that the model can hold; 0 takes what is known of the model",
     ),
     key(
+        "COMPACT_AT",
+        Kind::Count { min: 0, max: 100 },
+        "85",
+        Harmless::Never,
+        "percent of the window at which the past is summed up; 0: on overflow only",
+    ),
+    key(
         "MAX_TURNS",
         Kind::Count {
             min: 1,

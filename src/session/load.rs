@@ -49,7 +49,19 @@ pub struct Loaded {
 
 /// Reads the session at `path`. Fails only where there is no file that could be read.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
-    let mut reading = Reading::default();
+    read(path, Past::Replaced)
+}
+
+/// The same with all that was said, also what a compaction stands for: to be read, not to be sent.
+pub fn load_all(path: &Path) -> Result<Loaded, Error> {
+    read(path, Past::Kept)
+}
+
+fn read(path: &Path, past: Past) -> Result<Loaded, Error> {
+    let mut reading = Reading {
+        past,
+        ..Reading::default()
+    };
     let mut file = open(path)?;
     let mut line = Vec::new();
     loop {
@@ -98,9 +110,20 @@ pub(crate) fn parse_header(line: &[u8]) -> Option<Header> {
     serde_json::from_slice(line).ok()
 }
 
+/// What becomes of the messages that a compaction stands for.
+#[derive(Clone, Copy, Default)]
+enum Past {
+    /// The model no longer sees them.
+    #[default]
+    Replaced,
+    /// A person may want to.
+    Kept,
+}
+
 /// The lines so far, folded.
 #[derive(Default)]
 struct Reading {
+    past: Past,
     lines: usize,
     header: Option<Header>,
     setup: Option<Setup>,
@@ -129,6 +152,10 @@ impl Reading {
         match serde_json::from_slice(line) {
             Ok(Entry::Setup(setup)) => self.setup = Some(setup),
             Ok(Entry::Message(message)) => self.history.push(message),
+            Ok(Entry::Compaction(messages)) => match self.past {
+                Past::Replaced => self.history = messages,
+                Past::Kept => {}
+            },
             Ok(Entry::Usage(_) | Entry::End(_)) => {}
             Err(_) if !is_ended => {
                 let text = "the last line was torn off when the run died; it is left out";

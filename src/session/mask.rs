@@ -122,6 +122,11 @@ pub(crate) fn mask_entry(entry: &mut Entry, secrets: &[Secret]) {
             mask(&mut setup.system, &secrets);
         }
         Entry::Message(message) => mask_message(message, &secrets),
+        Entry::Compaction(messages) => {
+            for message in messages {
+                mask_message(message, &secrets);
+            }
+        }
         Entry::Usage(_) | Entry::End(_) => {}
     }
 }

@@ -27,6 +27,7 @@ pub use find::find;
 pub use find::list;
 pub use find::prune;
 pub use load::load;
+pub use load::load_all;
 pub use mask::mask;
 
 /// The form of the file that this version writes. A higher one is read as far as it is known.
@@ -95,6 +96,8 @@ pub enum Entry {
     Setup(Setup),
     /// The next entry of the history.
     Message(Message),
+    /// The conversation became too long: from here on these messages stand for all before.
+    Compaction(Vec<Message>),
     /// The tokens of the answer before.
     Usage(Usage),
     /// A run ended here.

@@ -19,6 +19,8 @@ mod auth;
 mod chat;
 // Arguments, help, version, other names.
 mod cli;
+// A conversation that is too long.
+mod compaction;
 // Settings files, trust, project rules.
 mod config;
 // The embedded default, recordings.

@@ -3,6 +3,7 @@
 //! Words carry the state; a style only helps. Whatever came from outside is made one harmless line
 //! before it is put into one of ours.
 
+use crate::agent::event::Cause;
 use crate::agent::event::Consumption;
 use crate::agent::event::Opening;
 use crate::agent::event::Outcome;
@@ -228,6 +229,16 @@ pub fn details(detail: &str, columns: usize, marks: Marks) -> Vec<Span> {
         details.push(span(text, Style::Dim));
     }
     details
+}
+
+/// Why nothing comes for a while.
+pub fn compacting(cause: Cause) -> String {
+    let why = match cause {
+        Cause::Full => "the model's window is nearly full",
+        Cause::Overflow => "the conversation is too long for the model",
+        Cause::Asked => "as you wish",
+    };
+    format!("  {why}: the conversation is being summed up")
 }
 
 /// What a run took: `4 calls · 12.1k in, 91 % cached · 640 out · context 8 % · 5 h window 12 %`.

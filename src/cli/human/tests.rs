@@ -1,6 +1,7 @@
 //! Whole runs as a person sees them: which words go to which stream, in which order.
 
 use super::*;
+use crate::agent::event::Cause;
 use crate::agent::event::Opening;
 use crate::chat::CallKind;
 use crate::chat::delta::Usage;
@@ -323,6 +324,33 @@ fn verbose_tells_what_starts_and_what_each_answer_took() {
         "  starting bash make\n\
          \x20 try 3 failed; trying again in 2.0 s: overloaded\n\
          \x20 0 in · 0 out · context 0 tokens\n"
+    );
+}
+
+#[test]
+fn a_compaction_is_told_before_and_after() {
+    let events = [
+        Event::Compacting(Cause::Full),
+        Event::Compacted {
+            cause: Cause::Full,
+            before: 40,
+            after: 6,
+            summary: Some("Task: a\x1b[2J"),
+        },
+    ];
+    let begin = "  the model's window is nearly full: the conversation is being summed up\n";
+    let end = "  a summary stands for the past: 40 messages became 6\n";
+    assert_eq!(
+        shown(options(Mode::Interactive), &events),
+        format!("{begin}{end}")
+    );
+    let verbose = Options {
+        verbose: true,
+        ..options(Mode::Interactive)
+    };
+    assert_eq!(
+        shown(verbose, &events),
+        format!("{begin}  | Task: a [2J\n{end}")
     );
 }
 

@@ -1,6 +1,7 @@
 //! Golden lines for every event, and text that tries to break them.
 
 use super::*;
+use crate::agent::event::Cause;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -146,6 +147,22 @@ fn every_event_has_its_line() {
     check(
         &retry,
         r#"{"type":"retry","attempt":1,"wait_ms":800,"reason":"overloaded"}"#,
+    );
+    check(
+        &Event::Compacting(Cause::Full),
+        r#"{"type":"compacting","cause":"full"}"#,
+    );
+    check(
+        &Event::Compacted {
+            cause: Cause::Asked,
+            before: 9,
+            after: 3,
+            summary: Some("s"),
+        },
+        concat!(
+            r#"{"type":"compacted","cause":"asked","messages_before":9,"#,
+            r#""messages_after":3,"summary":"s"}"#
+        ),
     );
     check(&Event::Warning("w"), r#"{"type":"warning","text":"w"}"#);
 }
