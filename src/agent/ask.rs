@@ -78,6 +78,9 @@ impl Agent {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
+            let Some(failure) = self.adapt(failure)? else {
+                continue;
+            };
             if let Failure::Provider(provider::Error::Overflow { window, .. }) = &failure
                 && let Some(tokens) = window
             {
@@ -375,7 +378,7 @@ impl Agent {
     }
 
     /// Another try begins: what was shown of this one is void.
-    fn discard(&mut self) -> Result<(), Failure> {
+    pub(super) fn discard(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.run.is_answer_shown) {
             self.show(&Event::Discarded)?;
         }

@@ -5,6 +5,7 @@
 //! Printing, settings and exit codes are the floor above; approvals and compaction are not here
 //! yet.
 
+pub mod adapt;
 pub mod ask;
 pub mod batch;
 pub mod calls;

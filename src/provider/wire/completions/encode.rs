@@ -20,6 +20,7 @@ use crate::chat::ToolCall;
 use crate::chat::ToolResult;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::complaint::Parameter;
 use crate::provider::wire::ABORTED;
 use crate::provider::wire::completions::decode::REASONING_CONTENT;
 use crate::provider::wire::completions::dialect::Dialect;
@@ -27,6 +28,7 @@ use crate::provider::wire::completions::dialect::Echo;
 use crate::provider::wire::completions::dialect::Ids;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::freeform;
+use crate::provider::wire::prompt;
 use crate::provider::wire::responses::json::Fields;
 use serde::Serialize;
 use serde_json::json;
@@ -77,11 +79,10 @@ impl Encoder {
         debug_assert_eq!(brace, Some(b'}'));
         body.extend_from_slice(br#","messages":["#);
         let start = body.len();
-        if !request.system.is_empty() {
-            append(
-                &mut body,
-                &json!({"role": "system", "content": request.system}),
-            );
+        let is_held = dialect.lessons.takes(Parameter::ResponseFormat);
+        let system = prompt::with_schema(request.system, request.schema.filter(|_| !is_held));
+        if !system.is_empty() {
+            append(&mut body, &json!({"role": "system", "content": system}));
         }
         for bytes in [&self.sent.messages, &self.sent.ending()] {
             if body.len() > start && !bytes.is_empty() {
