@@ -30,6 +30,8 @@ pub enum Complaint {
 pub enum Parameter {
     /// Whether the stream ends with the count of tokens.
     StreamOptions,
+    /// All that is said of thinking on the Responses wire.
+    Reasoning,
     /// How hard the model is to think.
     Effort,
     /// Whether thoughts are told in summary.
@@ -54,6 +56,8 @@ pub enum Parameter {
     PromptCacheKey,
     /// Thoughts of earlier answers, as words.
     ReasoningContent,
+    /// The same as a list of parts.
+    ReasoningDetails,
 }
 
 /// The names of each parameter, longer ones of the same ending first.
@@ -65,13 +69,9 @@ const NAMES: &[(Parameter, &[&str])] = &[
     ),
     (
         Parameter::Effort,
-        &[
-            "reasoning_effort",
-            "reasoning.effort",
-            "reasoningeffort",
-            "reasoning",
-        ],
+        &["reasoning_effort", "reasoning.effort", "reasoningeffort"],
     ),
+    (Parameter::Reasoning, &["reasoning"]),
     (Parameter::Include, &["include"]),
     (Parameter::MaxTokens, &["max_tokens"]),
     (Parameter::MaxCompletionTokens, &["max_completion_tokens"]),
@@ -88,10 +88,12 @@ const NAMES: &[(Parameter, &[&str])] = &[
             "response_format.json_schema",
             "response_format.type",
             "response_format",
+            "response format json_schema",
         ],
     ),
     (Parameter::PromptCacheKey, &["prompt_cache_key"]),
     (Parameter::ReasoningContent, &["reasoning_content"]),
+    (Parameter::ReasoningDetails, &["reasoning_details"]),
 ];
 
 /// Codes that say that a parameter is refused, not what it holds.
@@ -152,6 +154,7 @@ const BEHIND: &[&str] = &[
     " is not permitted",
     " is not allowed",
     ": extra inputs are not permitted",
+    " : value is not one of the allowed values",
 ];
 
 /// What stands before the words for effort that a service knows.
@@ -161,6 +164,7 @@ const VALUES: &[&str] = &[
     "must be one of",
     "should be one of",
     "expected one of",
+    "value is not one of the allowed values",
 ];
 
 /// What stands behind them.
@@ -274,16 +278,15 @@ fn in_words(flat: &str) -> Option<Complaint> {
         return Some(Complaint::Refused(Parameter::Effort));
     }
     let names = NAMES.iter().flat_map(|(parameter, names)| {
-        let telling = names.iter().filter(|name| is_telling(name));
-        telling.map(move |name| (*parameter, *name))
+        let names = names.iter();
+        names.map(move |name| (*parameter, *name))
     });
     let mut named = names.flat_map(|(parameter, name)| {
         let places = flat.match_indices(name);
-        places.map(move |(at, _)| (parameter, &flat[..at], &flat[at + name.len()..]))
+        places.map(move |(at, _)| (parameter, name, &flat[..at], &flat[at + name.len()..]))
     });
-    named.find_map(|(parameter, before, behind)| {
-        let is_within = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if before.ends_with(is_within) || behind.starts_with(is_within) {
+    named.find_map(|(parameter, name, before, behind)| {
+        if is_part(before, behind) {
             return None;
         }
         let is_value = |words: &&str| {
@@ -293,10 +296,23 @@ fn in_words(flat: &str) -> Option<Complaint> {
         if parameter == Parameter::Effort && VALUES.iter().any(is_value) {
             return values(behind).map(Complaint::Effort);
         }
-        let is_refused = BEFORE.iter().any(|words| before.ends_with(words))
-            || BEHIND.iter().any(|words| behind.starts_with(words));
+        // A word of everyday language is a name where it is announced as one.
+        let is_telling = is_telling(name);
+        let is_announced = |words: &&str| is_telling || words.ends_with("parameter: ");
+        let mut before_it = BEFORE.iter().filter(|words| before.ends_with(*words));
+        let is_refused = before_it.any(is_announced)
+            || (is_telling && BEHIND.iter().any(|words| behind.starts_with(words)));
         is_refused.then_some(Complaint::Refused(parameter))
     })
+}
+
+/// Whether what stands between the two is only part of a name.
+fn is_part(before: &str, behind: &str) -> bool {
+    let is_within = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let rest = behind.strip_prefix('.');
+    before.ends_with(is_within)
+        || behind.starts_with(is_within)
+        || rest.is_some_and(|rest| rest.starts_with(is_within))
 }
 
 /// The words for effort that a refusal lists, upward; `None` where it lists none that we know.
@@ -442,6 +458,20 @@ mod tests {
                  /v1/chat/completions.",
                 Parameter::Effort,
             ),
+            ("Unknown parameter: 'reasoning'.", Parameter::Reasoning),
+            ("Unsupported parameter: include", Parameter::Include),
+            (
+                "This model does not support response format `json_schema`. See supported models",
+                Parameter::ResponseFormat,
+            ),
+            (
+                "'response_format.type' : value is not one of the allowed values ['text']",
+                Parameter::ResponseFormat,
+            ),
+            (
+                "messages.2.reasoning_details: Extra inputs are not permitted",
+                Parameter::ReasoningDetails,
+            ),
         ] {
             check_words(words, refused(parameter));
         }
@@ -456,6 +486,8 @@ mod tests {
             "stream_options_2 is not supported",
             "'max_tokens' or 'max_completion_tokens' is too large",
             "reasoning is not supported",
+            "Unknown parameter: 'reasoning.context'.",
+            "this does not support include",
             "",
         ] {
             check_words(words, None);
@@ -503,6 +535,10 @@ mod tests {
         check_words(
             "`reasoning_effort` must be one of `none` or `default`",
             Some(Complaint::Effort(vec![Off])),
+        );
+        check_words(
+            "'reasoning_effort' : value is not one of the allowed values ['low','high']",
+            Some(Complaint::Effort(vec![Low, High])),
         );
         check_words(
             "Validation error for `reasoning_effort`: expected one of `'minimal' | 'low'`, \

@@ -107,6 +107,9 @@ impl Lessons {
             Parameter::Effort => {
                 "the service takes no effort: how hard it thinks is its own choice"
             }
+            Parameter::Reasoning => {
+                "the service takes nothing about thinking: it thinks as it likes, and shows nothing"
+            }
             Parameter::Summary => "the service tells no summaries of thoughts: none are shown",
             Parameter::Include => {
                 "the service seals no thoughts: it forgets them after each answer"
@@ -124,7 +127,8 @@ impl Lessons {
             | Parameter::ToolChoice
             | Parameter::Strict
             | Parameter::PromptCacheKey
-            | Parameter::ReasoningContent => return Some(Change::Quiet),
+            | Parameter::ReasoningContent
+            | Parameter::ReasoningDetails => return Some(Change::Quiet),
         };
         Some(Change::Told(format!("{model}: {told}")))
     }
@@ -265,6 +269,7 @@ mod tests {
     use super::*;
 
     const ANY: &[Parameter] = &[
+        Parameter::Reasoning,
         Parameter::Effort,
         Parameter::Include,
         Parameter::MaxTokens,

@@ -453,3 +453,26 @@ fn an_answer_takes_the_room_that_is_left() {
         assert_eq!(found, budget, "{input}");
     }
 }
+
+#[test]
+fn an_answer_has_no_more_tokens_than_the_service_allows() {
+    let mut member = anthropic("https://h/");
+    let asked = Request {
+        model: "claude-of-tomorrow",
+        ..REQUEST
+    };
+    let words = "max_tokens: 128000 > 32000, which is the maximum allowed number of output tokens \
+        for claude-of-tomorrow";
+    let body = json!({"type": "error", "error": {"type": "invalid_request_error",
+        "message": words}});
+    let body = body.to_string();
+    let error = member.classify(400, &Headers::new(), body.as_bytes());
+    let Error::Unfit { complaint, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(member.adapt(asked.model, &complaint).is_some());
+    let sent = member.encode(&asked, None).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(body["max_tokens"], 32_000);
+    assert_eq!(member.adapt(asked.model, &complaint), None);
+}

@@ -37,6 +37,7 @@ mod head;
 
 /// What a request may hold that a service may refuse.
 pub const PARAMETERS: &[Parameter] = &[
+    Parameter::Reasoning,
     Parameter::Effort,
     Parameter::Summary,
     Parameter::Include,

@@ -37,8 +37,9 @@ pub(super) fn head(
     let is_lite = dialect.shape == Shape::Lite;
     let has_reasoning = dialect.has_reasoning;
     let lessons = &dialect.lessons;
+    let has_field = lessons.takes(Parameter::Reasoning);
     let effort = lessons.effort(request.thinking.as_effort(), dialect.efforts);
-    let has_summary = has_reasoning && lessons.takes(Parameter::Summary);
+    let has_summary = has_field && has_reasoning && lessons.takes(Parameter::Summary);
     let has_include = has_reasoning && lessons.takes(Parameter::Include);
     let has_choice = has_tools && lessons.takes(Parameter::ToolChoice);
     let has_parallel = has_tools && lessons.takes(Parameter::ParallelToolCalls);
@@ -51,9 +52,9 @@ pub(super) fn head(
         tool_choice: has_choice.then_some("auto"),
         parallel_tool_calls: has_parallel.then_some(!is_lite),
         reasoning: Reasoning {
-            effort: effort.map(effort_word),
+            effort: effort.filter(|_| has_field).map(effort_word),
             summary: (has_summary && !request.thinking.is_off).then_some("auto"),
-            context: is_lite.then_some("all_turns"),
+            context: (has_field && is_lite).then_some("all_turns"),
         },
         max_output_tokens: request.output_max.filter(|_| has_output_max),
         store: false,

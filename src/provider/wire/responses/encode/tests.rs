@@ -526,6 +526,7 @@ fn a_parameter_that_was_refused_is_left_out() {
         serde_json::from_slice(&body.unwrap()).unwrap()
     };
     for (parameter, place, field) in [
+        (Parameter::Reasoning, "", "reasoning"),
         (Parameter::Effort, "/reasoning", "effort"),
         (Parameter::Summary, "/reasoning", "summary"),
         (Parameter::Include, "", "include"),
