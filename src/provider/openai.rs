@@ -156,7 +156,7 @@ impl OpenAi {
             name,
             address_key,
             responses: responses::encode::Encoder::new(name),
-            completions: completions::encode::Encoder::new(name),
+            completions: completions::encode::Encoder::new(name).at(&options.base_url.host),
             options,
             models: Vec::new(),
             windows: Vec::new(),
@@ -288,7 +288,10 @@ impl Provider for OpenAi {
     fn decoder(&self) -> Box<dyn Decoder> {
         match self.options.wire {
             Wire::Responses => Box::new(responses::decode::Decoder::new(self.name)),
-            Wire::Completions => Box::new(completions::decode::Decoder::new(self.name)),
+            Wire::Completions => {
+                let host = &self.options.base_url.host;
+                Box::new(completions::decode::Decoder::new(self.name).at(host))
+            }
         }
     }
 

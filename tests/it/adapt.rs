@@ -125,6 +125,37 @@ fn thoughts_go_back_where_a_server_demands_them() {
 }
 
 #[test]
+fn details_of_thoughts_go_back_put_together() {
+    let piece = |fields: Value| json!({"reasoning_details": [fields]});
+    let kind = "reasoning.text";
+    let (_, requests) = complete(
+        vec![
+            completion(
+                &[
+                    piece(json!({"type": kind, "text": "Let", "index": 0})),
+                    piece(json!({"type": kind, "text": " me", "index": 0})),
+                    piece(json!({"type": kind, "signature": "s", "index": 0})),
+                    reading(),
+                ],
+                "tool_calls",
+            ),
+            completion(&[json!({"content": "done"})], "stop"),
+        ],
+        &[],
+    );
+    let body = requests[1].json();
+    let messages = body["messages"].as_array().cloned().unwrap_or_default();
+    let mut answers = messages
+        .iter()
+        .filter(|message| message["role"] == "assistant");
+    let answer = answers.next().expect("an answer");
+    assert_eq!(
+        answer["reasoning_details"],
+        json!([{"type": kind, "text": "Let me", "signature": "s", "index": 0}])
+    );
+}
+
+#[test]
 fn a_service_that_refuses_the_same_again_is_not_asked_for_ever() {
     let unsupported = json!({"error": {"message": "property 'stream_options' is unsupported"}});
     let place = Place::new();

@@ -17,6 +17,7 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::Strict,
     Parameter::ResponseFormat,
     Parameter::ReasoningContent,
+    Parameter::ReasoningDetails,
 ];
 
 /// What a server wants to see in a body.

@@ -127,3 +127,41 @@ fn thoughts_go_back_where_they_are_demanded_and_not_where_they_are_refused() {
         assert_eq!(body["messages"][2]["reasoning_content"], expected);
     }
 }
+
+#[test]
+fn details_of_thoughts_go_back_to_their_host_in_order() {
+    let kept = |host: &str, part: &str| {
+        let json = format!(r#"{{"host":"{host}","reasoning_details":[{part}]}}"#);
+        Block::Other(Opaque {
+            provider: "p".into(),
+            json,
+        })
+    };
+    let parts = r#"{"type" : "reasoning.text","text":"\u00e9"},{"data":"x"}"#;
+    let history = [
+        Message::user("x"),
+        Message::Assistant(vec![
+            text("a"),
+            kept("h", parts),
+            kept("elsewhere", "{}"),
+            kept("h", r#"{"n":1e2}"#),
+        ]),
+    ];
+    let sent = |host: &str, dialect: &Dialect| {
+        let body = Encoder::new("p")
+            .at(host)
+            .encode("m", &request(&history), dialect);
+        String::from_utf8(body.unwrap()).unwrap()
+    };
+    let field = format!(r#""reasoning_details":[{parts},{{"n":1e2}}]"#);
+    let body = sent("h", &Dialect::PLAIN);
+    assert!(body.contains(&field), "{body}");
+    let refused = Complaint::Refused(Parameter::ReasoningDetails);
+    for (host, dialect) in [
+        ("another", Dialect::PLAIN),
+        ("h", after(Dialect::PLAIN, &refused)),
+    ] {
+        let body = sent(host, &dialect);
+        assert!(!body.contains("reasoning_details"), "{body}");
+    }
+}
