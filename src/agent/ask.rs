@@ -99,6 +99,9 @@ impl Agent {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
+            let Some(failure) = self.adapt(failure)? else {
+                continue;
+            };
             if let Failure::Provider(provider::Error::Overflow { window, .. }) = &failure {
                 if let Some(tokens) = window {
                     self.learn_window(*tokens)?;
@@ -222,7 +225,7 @@ impl Agent {
     }
 
     /// What the service says of its window counts more than what we or the settings say.
-    fn learn_window(&mut self, tokens: u64) -> Result<(), Failure> {
+    pub(super) fn learn_window(&mut self, tokens: u64) -> Result<(), Failure> {
         self.provider.learn_window(&self.options.model, tokens);
         let set = self.options.window.filter(|set| *set > tokens);
         if self.window() > tokens {
@@ -432,7 +435,7 @@ impl Agent {
     }
 
     /// Another try begins: what was shown of this one is void.
-    fn discard(&mut self) -> Result<(), Failure> {
+    pub(super) fn discard(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.run.is_answer_shown) {
             self.show(&Event::Discarded)?;
         }

@@ -5,6 +5,7 @@
 //! `compact` makes a conversation shorter that does not fit; what it becomes is `shorten`'s, pure
 //! too. Printing, settings and exit codes are the floor above; approvals are not here yet.
 
+pub mod adapt;
 pub mod ask;
 pub mod batch;
 pub mod calls;

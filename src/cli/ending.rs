@@ -99,6 +99,7 @@ fn exit_of_refusal(error: &provider::Error) -> Exit {
         | provider::Error::Forbidden { .. }
         | provider::Error::Settings { .. } => Exit::Settings,
         provider::Error::Quota { .. } => Exit::Quota,
+        provider::Error::Unfit { otherwise, .. } => exit_of_refusal(otherwise),
         provider::Error::Retry { .. }
         | provider::Error::Overflow { .. }
         | provider::Error::OtherWire { .. }

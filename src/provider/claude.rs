@@ -16,6 +16,10 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
+use crate::provider::complaint::Complaint;
+use crate::provider::complaint::Parameter;
+use crate::provider::lessons::Change;
+use crate::provider::lessons::Memory;
 use crate::provider::models;
 use crate::provider::models::Aliases;
 use crate::provider::models::Model;
@@ -177,6 +181,8 @@ pub struct Claude<D> {
     options: Options,
     encoder: Encoder,
     limits: Vec<Limit>,
+    /// What the service did not take.
+    memory: Memory,
     door: PhantomData<D>,
 }
 
@@ -190,6 +196,7 @@ impl<D: Door> Claude<D> {
             },
             encoder: Encoder::new(D::NAME),
             limits: Vec::new(),
+            memory: Memory::default(),
             door: PhantomData,
         }
     }
@@ -247,6 +254,12 @@ impl<D: Door> Provider for Claude<D> {
             style: row.style,
             has_schema: row.has_schema,
             drops_unbound,
+        };
+        let lessons = self.memory.recall(&name, request.history.len());
+        let wanted = request.output_max.unwrap_or(row.output_max);
+        let request = &Request {
+            output_max: lessons.output_max(Some(wanted)),
+            ..*request
         };
         let body = self.encoder.encode(&model, request)?;
         let url = self.options.base_url.join("/v1/messages");
@@ -312,6 +325,12 @@ impl<D: Door> Provider for Claude<D> {
             },
             error => error,
         })
+    }
+
+    fn adapt(&mut self, model: &str, complaint: &Complaint) -> Option<Change> {
+        let model = self.model(model).to_string();
+        self.memory
+            .learn(&model, &[Parameter::MaxTokens], complaint)
     }
 }
 

@@ -21,6 +21,9 @@ use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
 use crate::provider::codex::workspace::Routing;
+use crate::provider::complaint::Complaint;
+use crate::provider::lessons::Change;
+use crate::provider::lessons::Memory;
 use crate::provider::models;
 use crate::provider::models::Aliases;
 use crate::provider::models::Model;
@@ -29,6 +32,7 @@ use crate::provider::transport;
 use crate::provider::wire::responses::decode;
 use crate::provider::wire::responses::encode::Dialect;
 use crate::provider::wire::responses::encode::Encoder;
+use crate::provider::wire::responses::encode::PARAMETERS;
 
 /// The provider's name.
 const NAME: &str = "codex";
@@ -139,6 +143,8 @@ pub struct Codex {
     limits: Vec<Limit>,
     /// How the account's requests are to be routed, once the service said so.
     routing: Option<Routing>,
+    /// What the service did not take.
+    memory: Memory,
 }
 
 impl Codex {
@@ -150,6 +156,7 @@ impl Codex {
             turn_state: None,
             limits: Vec::new(),
             routing: None,
+            memory: Memory::default(),
         }
     }
 
@@ -208,13 +215,12 @@ impl Provider for Codex {
     ) -> Result<exchange::Request, Error> {
         let model = self.model(request.model).to_string();
         let is_lite = self.is_lite(&model);
-        let body = match is_lite {
-            true => {
-                let dialect = &Dialect::CODEX_LITE;
-                self.encoder.encode_for(&model, request, dialect)?
-            }
-            false => self.encoder.encode(&model, request)?,
+        let dialect = match is_lite {
+            true => Dialect::CODEX_LITE,
+            false => Dialect::CODEX,
         };
+        let dialect = dialect.after(self.memory.recall(&model, request.history.len()));
+        let body = self.encoder.encode_for(&model, request, &dialect)?;
         let url = self.options.base_url.join("/responses");
         let mut sent = self.signed(exchange::Request::post(url, body), token)?;
         sent = sent
@@ -313,6 +319,11 @@ impl Provider for Codex {
 
     fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {
         refusal::of_answer(status, headers, body)
+    }
+
+    fn adapt(&mut self, model: &str, complaint: &Complaint) -> Option<Change> {
+        let model = self.model(model).to_string();
+        self.memory.learn(&model, PARAMETERS, complaint)
     }
 }
 

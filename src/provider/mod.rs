@@ -4,13 +4,16 @@
 //! typed error. It knows nothing of sockets, clocks, terminals or waiting, so each is tested with
 //! recorded bytes alone. A wire that several members speak lies in `wire/`; a member's own file
 //! holds its endpoint, headers, credential and models; `retry` says what is worth another try.
+//! `complaint` reads which one part of a request was refused, `lessons` remembers it.
 
 pub mod anthropic;
 pub mod claude;
 pub mod claude_code;
 pub mod codex;
+pub mod complaint;
 pub mod effort;
 pub mod gemini;
+pub mod lessons;
 pub mod models;
 pub mod openai;
 pub mod overflow;
@@ -31,6 +34,8 @@ use crate::http::head::Headers;
 use crate::http::head::ResponseHead;
 use crate::http::sse;
 use crate::http::url::Url;
+use crate::provider::complaint::Complaint;
+use crate::provider::lessons::Change;
 use crate::provider::models::Model;
 use std::fmt;
 use std::time::Duration;
@@ -145,6 +150,13 @@ pub trait Provider {
     /// The service said, with an `Error::Overflow`, how many tokens fit into `model`.
     fn learn_window(&mut self, _model: &str, _tokens: u64) {}
 
+    /// Learns, for the rest of the process, to do without what the service has against the last
+    /// request, which came as an `Error::Unfit`: the request is to be encoded and sent again, at
+    /// once. `None` where the same bytes would come of it.
+    fn adapt(&mut self, _model: &str, _complaint: &Complaint) -> Option<Change> {
+        None
+    }
+
     /// Turns to another wire after an `Error::OtherWire`; false where there is none left.
     fn turn_to_other_wire(&mut self) -> bool {
         false
@@ -217,6 +229,14 @@ pub enum Error {
         /// What the service said.
         detail: String,
     },
+    /// The service does not take one part of the request: the member may know how to do without
+    /// it. It was no try.
+    Unfit {
+        /// What it does not take.
+        complaint: Complaint,
+        /// What it means where nothing can be done about that: never another of this kind.
+        otherwise: Box<Error>,
+    },
     /// Nothing was sent, since a setting or an option of ours forbids or breaks it.
     Settings {
         /// Which, and what is wrong with it.
@@ -238,6 +258,7 @@ impl fmt::Display for Error {
                 write!(f, "the service does not speak this protocol: {detail}")
             }
             Error::Refused { detail, .. } => write!(f, "the service refused: {detail}"),
+            Error::Unfit { otherwise, .. } => otherwise.fmt(f),
         }
     }
 }
@@ -245,18 +266,26 @@ impl fmt::Display for Error {
 impl Error {
     /// The same without `secret`, which a service or a gateway may have quoted.
     pub fn without(mut self, secret: &Secret) -> Error {
-        let (Error::Retry { detail, .. }
-        | Error::Auth { detail }
-        | Error::Forbidden { detail }
-        | Error::Quota { detail, .. }
-        | Error::Overflow { detail, .. }
-        | Error::Refused { detail, .. }
-        | Error::OtherWire { detail }
-        | Error::Settings { detail }) = &mut self;
+        let detail = self.detail_mut();
         if !secret.expose().is_empty() {
             *detail = detail.replace(secret.expose(), "[secret]");
         }
         self
+    }
+
+    /// Its one line, without what `Display` puts before it.
+    pub fn detail_mut(&mut self) -> &mut String {
+        match self {
+            Error::Retry { detail, .. }
+            | Error::Auth { detail }
+            | Error::Forbidden { detail }
+            | Error::Quota { detail, .. }
+            | Error::Overflow { detail, .. }
+            | Error::Refused { detail, .. }
+            | Error::OtherWire { detail }
+            | Error::Settings { detail } => detail,
+            Error::Unfit { otherwise, .. } => otherwise.detail_mut(),
+        }
     }
 }
 

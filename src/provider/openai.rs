@@ -19,6 +19,9 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
+use crate::provider::complaint::Complaint;
+use crate::provider::lessons::Change;
+use crate::provider::lessons::Memory;
 use crate::provider::models;
 use crate::provider::models::Aliases;
 use crate::provider::models::Model;
@@ -117,6 +120,8 @@ pub struct OpenAi {
     models: Vec<Model>,
     /// Windows that the service named, by model. They count more than its list does.
     windows: Vec<(String, u64)>,
+    /// What the service did not take.
+    memory: Memory,
     /// What is left to ask.
     questions: VecDeque<Question>,
     /// What was asked and not answered.
@@ -150,11 +155,12 @@ impl OpenAi {
         OpenAi {
             name,
             address_key,
-            options,
             responses: responses::encode::Encoder::new(name),
-            completions: completions::encode::Encoder::new(name),
+            completions: completions::encode::Encoder::new(name).at(&options.base_url.host),
+            options,
             models: Vec::new(),
             windows: Vec::new(),
+            memory: Memory::default(),
             questions: questions.into_iter().collect(),
             asked: None,
         }
@@ -258,15 +264,16 @@ impl Provider for OpenAi {
                     .to_string(),
             });
         }
+        let lessons = self.memory.recall(&model, request.history.len());
         let base = &self.options.base_url;
         let (path, body) = match self.options.wire {
             Wire::Responses => {
-                let dialect = servers::responses(base, &model);
+                let dialect = servers::responses(base, &model).after(lessons);
                 let body = self.responses.encode_for(&model, request, &dialect)?;
                 ("/responses", body)
             }
             Wire::Completions => {
-                let dialect = servers::completions(base, &model);
+                let dialect = servers::completions(base, &model).after(lessons);
                 let body = self.completions.encode(&model, request, &dialect)?;
                 ("/chat/completions", body)
             }
@@ -281,7 +288,10 @@ impl Provider for OpenAi {
     fn decoder(&self) -> Box<dyn Decoder> {
         match self.options.wire {
             Wire::Responses => Box::new(responses::decode::Decoder::new(self.name)),
-            Wire::Completions => Box::new(completions::decode::Decoder::new(self.name)),
+            Wire::Completions => {
+                let host = &self.options.base_url.host;
+                Box::new(completions::decode::Decoder::new(self.name).at(host))
+            }
         }
     }
 
@@ -354,6 +364,15 @@ impl Provider for OpenAi {
         if let Some(window) = window {
             self.learn_window(&model, window);
         }
+    }
+
+    fn adapt(&mut self, model: &str, complaint: &Complaint) -> Option<Change> {
+        let model = self.model(model).to_string();
+        let parameters = match self.options.wire {
+            Wire::Responses => responses::encode::PARAMETERS,
+            Wire::Completions => completions::dialect::PARAMETERS,
+        };
+        self.memory.learn(&model, parameters, complaint)
     }
 
     fn learn_window(&mut self, model: &str, tokens: u64) {

@@ -8,6 +8,8 @@ use crate::base::date;
 use crate::base::text;
 use crate::http::head::Headers;
 use crate::provider::Error;
+use crate::provider::complaint;
+use crate::provider::complaint::Complaint;
 use crate::provider::overflow;
 use crate::provider::retry;
 use serde_json::Value;
@@ -51,8 +53,9 @@ pub fn of_answer(status: u16, headers: &Headers, body: &[u8]) -> Error {
         _ if retry::is_retried(status) => Sort::Retry,
         _ => Sort::Refused,
     });
+    let complaint = refusal.complaint(json.as_ref().unwrap_or(&Value::Null), sort);
     refusal.words = format!("status {status}: {}", refusal.words);
-    refusal.into_error(sort, status)
+    with(complaint, refusal.into_error(sort, status))
 }
 
 /// What an error within a stream means: `error` is its object, with a code or without.
@@ -80,7 +83,18 @@ pub fn of_event(error: &Value) -> Error {
         () if is_ours => Sort::Refused,
         () => Sort::Retry,
     });
-    refusal.into_error(sort, status.unwrap_or(200))
+    let complaint = refusal.complaint(error, sort);
+    with(complaint, refusal.into_error(sort, status.unwrap_or(200)))
+}
+
+fn with(complaint: Option<Complaint>, error: Error) -> Error {
+    match complaint {
+        Some(complaint) => Error::Unfit {
+            complaint,
+            otherwise: Box::new(error),
+        },
+        None => error,
+    }
 }
 
 /// What the caller does about it, without the words.
@@ -124,17 +138,18 @@ impl Refusal {
             Value::Array(several) => several.first().unwrap_or(&Value::Null),
             one => one,
         };
+        // Mistral lists what its validator says one step further down.
+        let listed = whole["message"].get("detail");
         let inner = ["error", "detail"].into_iter().map(|name| &whole[name]);
-        let inner = inner.into_iter().find(|value| !value.is_null());
+        let inner = inner.chain(listed).find(|value| !value.is_null());
         let inner = inner.unwrap_or(whole);
         let text = |name: &str| inner[name].as_str().unwrap_or_default().to_string();
         let words = match inner {
             Value::String(words) => words.clone(),
-            // How a validator lists what it does not like: the first says enough.
             Value::Array(list) => list
                 .first()
-                .and_then(|first| first["msg"].as_str())
-                .map_or_else(|| inner.to_string(), str::to_string),
+                .and_then(of_validator)
+                .unwrap_or_else(|| inner.to_string()),
             _ => [text("message"), text("detail"), text("msg")]
                 .into_iter()
                 .find(|words| !words.is_empty())
@@ -161,6 +176,18 @@ impl Refusal {
     /// By code, else by kind; `None` where we know neither.
     fn sort(&self) -> Option<Sort> {
         sort_of(&self.code).or_else(|| sort_of(&self.kind))
+    }
+
+    /// What it is about, if the rest of the request would be taken.
+    fn complaint(&self, json: &Value, sort: Sort) -> Option<Complaint> {
+        match sort {
+            Sort::Overflow => overflow::room(&self.words).map(Complaint::Room),
+            Sort::Refused => {
+                let most = overflow::output_max(&self.words).map(Complaint::OutputMax);
+                most.or_else(|| complaint::read(json, &self.words))
+            }
+            Sort::Retry | Sort::Auth | Sort::Forbidden | Sort::Quota => None,
+        }
     }
 
     fn is_overflow(&self) -> bool {
@@ -192,6 +219,15 @@ impl Refusal {
             Sort::Refused => Error::Refused { status, detail },
         }
     }
+}
+
+/// How a validator says what it does not like, and where; of several the first says enough.
+fn of_validator(entry: &Value) -> Option<String> {
+    let words = entry["msg"].as_str()?;
+    Some(match complaint::place(entry) {
+        place if place.is_empty() => words.to_string(),
+        place => format!("{place}: {words}"),
+    })
 }
 
 /// The status of an error, which many put beside its words, some as a string.
@@ -231,7 +267,11 @@ fn sort_of(code: &str) -> Option<Sort> {
         "context_length_exceeded" | "request_too_large" | "exceed_context_size_error" => {
             Sort::Overflow
         }
-        "not_found_error" => Sort::Refused,
+        "not_found_error"
+        | "invalid_encrypted_content"
+        | "unsupported_parameter"
+        | "unsupported_value"
+        | "unknown_parameter" => Sort::Refused,
         "invalid_prompt" | "bio_policy" | "cyber_policy" | "misalignment_policy_violation" => {
             Sort::Refused
         }
@@ -329,9 +369,9 @@ mod tests {
     fn the_words_are_found_in_every_shape_of_body() {
         let expected = || refused(400, "status 400: no");
         for body in [
+            r#"{"detail":[{"msg":"no"}]}"#,
             r#"{"detail":"no"}"#,
             r#"{"detail":{"message":"no"}}"#,
-            r#"{"detail":[{"loc":["body"],"msg":"no","type":"missing"}]}"#,
             r#"{"error":{"message":"no","type":"invalid_request_error","code":null}}"#,
             r#"{"error":"no"}"#,
             r#"{"message":"no"}"#,
@@ -340,6 +380,13 @@ mod tests {
             " \n no\n",
         ] {
             check(400, &[], body, expected());
+        }
+        for body in [
+            r#"{"detail":[{"loc":["body","n",0],"msg":"no","type":"missing"},{"msg":"b"}]}"#,
+            r#"{"object":"error","message":{"detail":[{"loc":["body","n",0],"msg":"no"}]},
+                "type":"invalid_request_error","code":null}"#,
+        ] {
+            check(422, &[], body, refused(422, "status 422: body.n.0: no"));
         }
         check(404, &[], "", refused(404, "status 404: an empty body"));
         check(400, &[], "{}", refused(400, "status 400: {}"));
@@ -442,6 +489,44 @@ mod tests {
             r#"Limit 6000, Requested 9000","type":"tokens","code":"rate_limit_exceeded"}}"#
         );
         check_window(413, minute, None);
+    }
+
+    #[test]
+    fn a_complaint_about_one_part_stands_beside_what_it_means_otherwise() {
+        use crate::provider::complaint::Parameter;
+        let of = |status, body: &str| match of_answer(status, &Headers::new(), body.as_bytes()) {
+            Error::Unfit {
+                complaint,
+                otherwise,
+            } => Some((complaint, *otherwise)),
+            _ => None,
+        };
+        let body = r#"{"error":{"message":"property 'stream_options' is unsupported"}}"#;
+        let plain = refused(400, "status 400: property 'stream_options' is unsupported");
+        let complaint = Complaint::Refused(Parameter::StreamOptions);
+        assert_eq!(of(400, body), Some((complaint, plain)));
+        // Other statuses have other reasons.
+        for status in [401, 403, 429, 503] {
+            assert_eq!(of(status, body), None, "{status}");
+        }
+        let words = "input length and `max_tokens` exceed context limit: 150000 + 64000 > 200000";
+        let body = format!(r#"{{"error":{{"type":"invalid_request_error","message":"{words}"}}}}"#);
+        let overflow = Error::Overflow {
+            window: Some(200_000),
+            detail: format!("status 400: {words}"),
+        };
+        assert_eq!(of(400, &body), Some((Complaint::Room(50_000), overflow)));
+        let event = r#"{"code":"invalid_encrypted_content","message":"m"}"#;
+        let event: Value = serde_json::from_str(event).unwrap();
+        let otherwise = Box::new(refused(200, "m"));
+        let complaint = Complaint::Sealed;
+        assert_eq!(
+            of_event(&event),
+            Error::Unfit {
+                complaint,
+                otherwise
+            }
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
+use crate::provider::complaint::Complaint;
+use crate::provider::lessons::Change;
 use crate::provider::models::Model;
 use crate::provider::openai;
 use crate::provider::openai::OpenAi;
@@ -207,6 +209,10 @@ impl Provider for Router {
 
     fn learn_window(&mut self, model: &str, tokens: u64) {
         self.service.learn_window(model, tokens);
+    }
+
+    fn adapt(&mut self, model: &str, complaint: &Complaint) -> Option<Change> {
+        self.service.adapt(model, complaint)
     }
 
     fn turn_to_other_wire(&mut self) -> bool {

@@ -11,6 +11,8 @@ mod responses;
 mod server;
 mod sx;
 
+// What a service does not take, left out.
+mod adapt;
 // The static binary where there is nothing else.
 mod alone;
 // Credentials and their refresh.

@@ -288,7 +288,7 @@ fn refusals_are_sorted_by_what_can_be_done() {
         "prompt is too long: 208310 tokens > 200000 maximum",
         |error| matches!(error, Error::Overflow { .. }),
     );
-    let both = "input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000";
+    let both = "input length and `max_tokens` exceed context limit: 200000 + 64000 > 200000";
     check(400, bad, both, |error| {
         matches!(error, Error::Overflow { .. })
     });
@@ -403,4 +403,76 @@ fn what_the_decoder_kept_is_what_the_encoder_sends() {
     assert_eq!(content[0]["thinking"], "Look at \"it\"\n");
     assert_eq!(content[2]["input"], json!({"query": "weather"}));
     assert_eq!(content[5]["input"], json!({"path": "é\n"}));
+}
+
+#[test]
+fn an_answer_takes_the_room_that_is_left() {
+    let refusal = |input: u64| {
+        let words = format!(
+            "input length and `max_tokens` exceed context limit: {input} + 64000 > 200000, \
+             decrease input length or `max_tokens` and try again"
+        );
+        json!({"type": "error", "error": {"type": "invalid_request_error", "message": words}})
+    };
+    for (input, expected) in [
+        // Budget and answer share the room.
+        (150_000, Some((50_000, Some(10_000)))),
+        (190_000, Some((10_000, Some(5_000)))),
+        (197_952, Some((2_048, Some(1_024)))),
+        // No budget is so small.
+        (198_000, Some((2_000, None))),
+        (198_976, Some((1_024, None))),
+        (198_977, None),
+        (200_000, None),
+    ] {
+        let mut member = anthropic("https://h/");
+        let history = [Message::user("x")];
+        let asked = Request {
+            model: "claude-sonnet-4-5",
+            history: &history,
+            ..REQUEST
+        };
+        member.encode(&asked, None).unwrap();
+        let body = refusal(input).to_string();
+        let error = member.classify(400, &Headers::new(), body.as_bytes());
+        let (change, otherwise) = match error {
+            Error::Unfit {
+                complaint,
+                otherwise,
+            } => (member.adapt(asked.model, &complaint), *otherwise),
+            error => (None, error),
+        };
+        let window = Some(200_000);
+        assert!(matches!(otherwise, Error::Overflow { window: told, .. } if told == window));
+        assert_eq!(change.is_some(), expected.is_some(), "{input}");
+        let sent = member.encode(&asked, None).unwrap();
+        let body: Value = serde_json::from_slice(&sent.body).unwrap();
+        let (max_tokens, budget) = expected.unwrap_or((64_000, Some(10_000)));
+        assert_eq!(body["max_tokens"], max_tokens, "{input}");
+        let found = body["thinking"]["budget_tokens"].as_u64();
+        assert_eq!(found, budget, "{input}");
+    }
+}
+
+#[test]
+fn an_answer_has_no_more_tokens_than_the_service_allows() {
+    let mut member = anthropic("https://h/");
+    let asked = Request {
+        model: "claude-of-tomorrow",
+        ..REQUEST
+    };
+    let words = "max_tokens: 128000 > 32000, which is the maximum allowed number of output tokens \
+        for claude-of-tomorrow";
+    let body = json!({"type": "error", "error": {"type": "invalid_request_error",
+        "message": words}});
+    let body = body.to_string();
+    let error = member.classify(400, &Headers::new(), body.as_bytes());
+    let Error::Unfit { complaint, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(member.adapt(asked.model, &complaint).is_some());
+    let sent = member.encode(&asked, None).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(body["max_tokens"], 32_000);
+    assert_eq!(member.adapt(asked.model, &complaint), None);
 }

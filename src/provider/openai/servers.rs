@@ -4,6 +4,7 @@
 
 use crate::http::url::Url;
 use crate::provider::Effort;
+use crate::provider::lessons::Lessons;
 use crate::provider::wire::completions::dialect::Dialect;
 use crate::provider::wire::completions::dialect::Echo;
 use crate::provider::wire::completions::dialect::Ids;
@@ -114,6 +115,7 @@ pub fn completions(base: &Url, model: &str) -> Dialect {
             false if has(NINE) || is_at(base, "mistral.ai") => Ids::Nine,
             false => Ids::Any,
         },
+        lessons: Lessons::NONE,
     }
 }
 
@@ -127,6 +129,7 @@ pub fn responses(base: &Url, model: &str) -> responses::encode::Dialect {
         has_reasoning: !is_thoughtless,
         efforts: efforts(name),
         has_output_max: true,
+        lessons: Lessons::NONE,
     }
 }
 

@@ -257,3 +257,43 @@ fn another_vendors_history_can_be_gone_on_with() {
         assert!(body.contains(r#""{\"input\":\"*** x\"}""#), "{body}");
     }
 }
+
+/// What a request is after a refusal of the one before, as the loop has it.
+fn resent(openai: &mut OpenAi, request: &Request<'_>, body: &str) -> Option<Value> {
+    openai.encode(request, None).unwrap();
+    let Error::Unfit { complaint, .. } = openai.classify(400, &Headers::new(), body.as_bytes())
+    else {
+        return None;
+    };
+    openai.adapt(request.model, &complaint)?;
+    let sent = openai.encode(request, None).unwrap();
+    serde_json::from_slice(&sent.body).ok()
+}
+
+#[test]
+fn a_refusal_is_learned_once_and_for_its_model() {
+    let refusal = r#"{"error":{"message":"property 'stream_options' is unsupported"}}"#;
+    let history = [Message::user("x")];
+    let mut openai = openai_at("http://127.0.0.1:1");
+    let asked = request("m", &history);
+    let body = resent(&mut openai, &asked, refusal).unwrap();
+    assert_eq!(body.get("stream_options"), None);
+    assert_eq!(resent(&mut openai, &asked, refusal), None);
+    let other = openai.encode(&request("n", &history), None).unwrap();
+    let other: Value = serde_json::from_slice(&other.body).unwrap();
+    assert_eq!(other["stream_options"], json!({"include_usage": true}));
+}
+
+#[test]
+fn a_complaint_about_another_wire_changes_nothing() {
+    let history = [Message::user("x")];
+    for (word, refusal) in [
+        ("responses", "property 'stream_options' is unsupported"),
+        ("completions", "Unsupported parameter: max_output_tokens"),
+    ] {
+        let mut openai = openai_at("http://127.0.0.1:1");
+        openai.speak(Wire::of_setting(word, &openai.options.base_url).unwrap());
+        let refusal = json!({"error": {"message": refusal}}).to_string();
+        assert_eq!(resent(&mut openai, &request("m", &history), &refusal), None);
+    }
+}

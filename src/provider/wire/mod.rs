@@ -5,6 +5,7 @@ pub mod fingerprint;
 pub mod freeform;
 pub mod generate;
 pub mod messages;
+pub mod prompt;
 pub mod responses;
 
 /// What the model reads where a call has no answer; the words are the official clients'.

@@ -16,6 +16,7 @@ use crate::provider;
 use crate::provider::Error;
 use crate::provider::refusal;
 use crate::provider::wire::completions::calls::Calls;
+use crate::provider::wire::completions::details::Details;
 use crate::provider::wire::completions::think::Kind;
 use crate::provider::wire::completions::think::Splitter;
 use crate::provider::wire::responses::json;
@@ -40,6 +41,8 @@ pub const REASONING_CONTENT: &str = r#""reasoning_content""#;
 pub struct Decoder {
     /// Whose opaque parts these are.
     provider: &'static str,
+    /// Where it comes from.
+    host: String,
     splitter: Splitter,
     /// What `draft` is.
     kind: Kind,
@@ -47,6 +50,7 @@ pub struct Decoder {
     draft: String,
     /// The thoughts in `draft` came as `reasoning_content`.
     is_echoed: bool,
+    details: Details,
     calls: Calls,
     /// The service's id of the answer; empty until it said so.
     answer_id: String,
@@ -229,10 +233,12 @@ impl Decoder {
     pub fn new(provider: &'static str) -> Decoder {
         Decoder {
             provider,
+            host: String::new(),
             splitter: Splitter::default(),
             kind: Kind::Text,
             draft: String::new(),
             is_echoed: false,
+            details: Details::default(),
             calls: Calls::default(),
             answer_id: String::new(),
             has_said: false,
@@ -240,6 +246,14 @@ impl Decoder {
             stop: None,
             bytes: 0,
             is_done: false,
+        }
+    }
+
+    /// The same for an answer that comes from `host`.
+    pub fn at(self, host: &str) -> Decoder {
+        Decoder {
+            host: host.to_string(),
+            ..self
         }
     }
 
@@ -281,6 +295,9 @@ impl Decoder {
             let mut others = others.map(words).filter(|thoughts| !thoughts.is_empty());
             self.say(Kind::Thinking, &others.next().unwrap_or_default(), out);
         }
+        let details = list(said.reasoning_details);
+        self.has_said |= !details.is_empty();
+        self.details.take(&details)?;
         self.take_content(said.content, out);
         self.say(Kind::Text, &words(said.refusal), out);
         if let Some(list) = said.tool_calls.filter(|list| list.get() != "null") {
@@ -378,6 +395,8 @@ impl Decoder {
             self.say(kind, &text, out);
         }
         self.close(out);
+        let details = self.details.give(self.provider, &self.host);
+        out.extend(details.map(Delta::Block));
         self.calls.give(self.provider, &self.answer_id, out);
         out.extend(self.usage.map(Delta::Usage));
         out.push(Delta::Stop(self.stop.unwrap_or(Stop::End)));

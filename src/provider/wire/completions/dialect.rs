@@ -3,6 +3,22 @@
 //! Which server wants what is the member's to know.
 
 use crate::provider::Effort;
+use crate::provider::complaint::Parameter;
+use crate::provider::lessons::Lessons;
+
+/// What a request may hold that a server may refuse.
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::StreamOptions,
+    Parameter::Effort,
+    Parameter::MaxTokens,
+    Parameter::MaxCompletionTokens,
+    Parameter::ParallelToolCalls,
+    Parameter::ToolChoice,
+    Parameter::Strict,
+    Parameter::ResponseFormat,
+    Parameter::ReasoningContent,
+    Parameter::ReasoningDetails,
+];
 
 /// What a server wants to see in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +36,8 @@ pub struct Dialect {
     pub echo: Echo,
     /// Which ids of calls it takes.
     pub ids: Ids,
+    /// What the server has refused.
+    pub lessons: Lessons,
 }
 
 /// The field that bounds an answer.
@@ -61,5 +79,32 @@ impl Dialect {
         has_parallel: true,
         echo: Echo::Never,
         ids: Ids::Any,
+        lessons: Lessons::NONE,
     };
+
+    /// The same for a server that has refused something.
+    pub fn after(self, lessons: Lessons) -> Dialect {
+        let echo = match lessons.echoes() {
+            true => Echo::ToolLoops,
+            false => self.echo,
+        };
+        let (older, newer) = (OutputField::MaxTokens, OutputField::MaxCompletionTokens);
+        let takes_older = lessons.takes(Parameter::MaxTokens);
+        let takes_newer = lessons.takes(Parameter::MaxCompletionTokens);
+        Dialect {
+            output_field: match (takes_older, takes_newer) {
+                (true, false) => older,
+                (false, true) => newer,
+                _ => self.output_field,
+            },
+            has_strict: self.has_strict && lessons.takes(Parameter::Strict),
+            has_parallel: self.has_parallel && lessons.takes(Parameter::ParallelToolCalls),
+            echo: match lessons.takes(Parameter::ReasoningContent) {
+                true => echo,
+                false => Echo::Never,
+            },
+            lessons,
+            ..self
+        }
+    }
 }

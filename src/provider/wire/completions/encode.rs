@@ -20,13 +20,16 @@ use crate::chat::ToolCall;
 use crate::chat::ToolResult;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::complaint::Parameter;
 use crate::provider::wire::ABORTED;
 use crate::provider::wire::completions::decode::REASONING_CONTENT;
+use crate::provider::wire::completions::details;
 use crate::provider::wire::completions::dialect::Dialect;
 use crate::provider::wire::completions::dialect::Echo;
 use crate::provider::wire::completions::dialect::Ids;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::freeform;
+use crate::provider::wire::prompt;
 use crate::provider::wire::responses::json::Fields;
 use serde::Serialize;
 use serde_json::json;
@@ -46,6 +49,8 @@ const BROKEN_FIELD: &str = "not_json";
 pub struct Encoder {
     /// Whose opaque parts are sent back.
     provider: &'static str,
+    /// Where the requests go.
+    host: String,
     sent: Sent,
 }
 
@@ -54,7 +59,16 @@ impl Encoder {
     pub fn new(provider: &'static str) -> Encoder {
         Encoder {
             provider,
+            host: String::new(),
             sent: Sent::default(),
+        }
+    }
+
+    /// The same for requests to `host`.
+    pub fn at(self, host: &str) -> Encoder {
+        Encoder {
+            host: host.to_string(),
+            ..self
         }
     }
 
@@ -69,6 +83,7 @@ impl Encoder {
         let style = Style {
             dialect: Some(*dialect),
             provider: self.provider,
+            host: self.host.clone(),
             fields: freeform::fields(request.tools),
         };
         self.sent.catch_up(request.history, style);
@@ -77,11 +92,10 @@ impl Encoder {
         debug_assert_eq!(brace, Some(b'}'));
         body.extend_from_slice(br#","messages":["#);
         let start = body.len();
-        if !request.system.is_empty() {
-            append(
-                &mut body,
-                &json!({"role": "system", "content": request.system}),
-            );
+        let is_held = dialect.lessons.takes(Parameter::ResponseFormat);
+        let system = prompt::with_schema(request.system, request.schema.filter(|_| !is_held));
+        if !system.is_empty() {
+            append(&mut body, &json!({"role": "system", "content": system}));
         }
         for bytes in [&self.sent.messages, &self.sent.ending()] {
             if body.len() > start && !bytes.is_empty() {
@@ -99,6 +113,7 @@ impl Encoder {
 struct Style {
     dialect: Option<Dialect>,
     provider: &'static str,
+    host: String,
     /// Each tool that takes free text, and the field that it has as a function.
     fields: freeform::Fields,
 }
@@ -168,6 +183,7 @@ impl Sent {
         let mut words: Vec<&str> = Vec::new();
         let mut calls: Vec<&ToolCall> = Vec::new();
         let mut thoughts: Vec<&str> = Vec::new();
+        let mut details: Vec<&str> = Vec::new();
         for block in blocks {
             match block {
                 Block::Text { text, .. } if !text.is_empty() => words.push(text),
@@ -175,7 +191,8 @@ impl Sent {
                 Block::Thinking { text, opaque } if self.is_own(opaque.as_ref()) => {
                     thoughts.push(text);
                 }
-                Block::Text { .. } | Block::Thinking { .. } | Block::Other(_) => {}
+                Block::Other(opaque) => details.extend(self.details(opaque)),
+                Block::Text { .. } | Block::Thinking { .. } => {}
             }
         }
         if words.is_empty() && calls.is_empty() {
@@ -200,6 +217,7 @@ impl Sent {
                 empty if empty.is_empty() => " ".to_string(),
                 thoughts => thoughts,
             }),
+            reasoning_details: raw_list(&details),
             tool_calls: calls.iter().map(|call| self.call(call)).collect(),
         };
         separate(&mut self.messages);
@@ -302,6 +320,14 @@ impl Sent {
         dialect.is_some_and(|dialect| dialect.echo == Echo::ToolLoops)
     }
 
+    /// The parts of thoughts that this host wants back.
+    fn details<'a>(&self, opaque: &'a Opaque) -> Option<&'a str> {
+        let Style { provider, host, .. } = &self.style;
+        let dialect = self.style.dialect?;
+        let is_taken = dialect.lessons.takes(Parameter::ReasoningDetails);
+        details::echoed(opaque, provider, host).filter(|_| is_taken)
+    }
+
     /// Whether thoughts are this provider's, from the field in which they would go back.
     fn is_own(&self, opaque: Option<&Opaque>) -> bool {
         opaque.is_some_and(|opaque| {
@@ -389,6 +415,8 @@ struct Answer<'a> {
     content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_details: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
 }
@@ -407,6 +435,13 @@ struct Call<'a> {
 struct Function<'a> {
     name: Cow<'a, str>,
     arguments: Cow<'a, str>,
+}
+
+/// A list of what is already JSON; `None` where there is nothing.
+fn raw_list(elements: &[&str]) -> Option<Box<RawValue>> {
+    let list = format!("[{}]", elements.join(","));
+    let list = RawValue::from_string(list).ok();
+    list.filter(|_| !elements.is_empty())
 }
 
 fn text_of(part: &Part) -> Option<&str> {

@@ -134,16 +134,8 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number).ok()
 }
 
-fn detail(error: Error) -> String {
-    let (Error::Retry { detail, .. }
-    | Error::Auth { detail }
-    | Error::Forbidden { detail }
-    | Error::Quota { detail, .. }
-    | Error::Overflow { detail, .. }
-    | Error::Refused { detail, .. }
-    | Error::OtherWire { detail }
-    | Error::Settings { detail }) = error;
-    detail
+fn detail(mut error: Error) -> String {
+    std::mem::take(error.detail_mut())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::provider::Request;
 use crate::provider::wire::messages::thinking;
 use crate::provider::wire::messages::thinking::Field;
 use crate::provider::wire::messages::thinking::Style;
+use crate::provider::wire::prompt;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
@@ -67,7 +68,8 @@ pub fn head(model: &Model<'_>, request: &Request<'_>, pace: Pace) -> Result<Vec<
     if let Some(last) = tools.last_mut() {
         last.cache_control = Some(CacheControl::EPHEMERAL);
     }
-    let system = system(request.system, schema.filter(|_| !model.has_schema));
+    let asked = schema.filter(|_| !model.has_schema).map(RawValue::get);
+    let system = prompt::with_schema(request.system, asked);
     let head = Head {
         model: model.name,
         max_tokens: output_max,
@@ -89,18 +91,6 @@ pub fn head(model: &Model<'_>, request: &Request<'_>, pace: Pace) -> Result<Vec<
     serde_json::to_writer(&mut bytes, &head)
         .expect("texts and lists always have a JSON form, and a vector takes all bytes");
     Ok(bytes)
-}
-
-/// Our prompt. Where the service does not hold the model to a schema, it is asked to keep to it.
-fn system<'a>(prompt: &'a str, schema: Option<&RawValue>) -> Cow<'a, str> {
-    let Some(schema) = schema else {
-        return Cow::Borrowed(prompt);
-    };
-    Cow::Owned(format!(
-        "{prompt}\n\nYour last answer must be JSON that fits this JSON Schema, without anything \
-         around it:\n{}",
-        schema.get()
-    ))
 }
 
 fn raw<'a>(json: &'a str, what: &str) -> Result<&'a RawValue, Error> {

@@ -21,6 +21,8 @@ use crate::chat::ToolResult;
 use crate::provider::Effort;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::complaint::Parameter;
+use crate::provider::lessons::Lessons;
 use crate::provider::wire::ABORTED;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::freeform;
@@ -32,6 +34,18 @@ use serde::Serialize;
 use std::borrow::Cow;
 
 mod head;
+
+/// What a request may hold that a service may refuse.
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::Reasoning,
+    Parameter::Effort,
+    Parameter::Summary,
+    Parameter::Include,
+    Parameter::MaxOutputTokens,
+    Parameter::ParallelToolCalls,
+    Parameter::ToolChoice,
+    Parameter::PromptCacheKey,
+];
 
 /// Where prompt and tools stand, and what goes with that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +71,8 @@ pub struct Dialect {
     pub efforts: &'static [Effort],
     /// The answer may be bounded.
     pub has_output_max: bool,
+    /// What the service has refused.
+    pub lessons: Lessons,
 }
 
 impl Dialect {
@@ -67,6 +83,7 @@ impl Dialect {
         has_reasoning: true,
         efforts: Effort::ALL,
         has_output_max: false,
+        lessons: Lessons::NONE,
     };
 
     /// The same for a model that takes the lite shape.
@@ -74,6 +91,11 @@ impl Dialect {
         shape: Shape::Lite,
         ..Dialect::CODEX
     };
+
+    /// The same for a service that has refused something.
+    pub fn after(self, lessons: Lessons) -> Dialect {
+        Dialect { lessons, ..self }
+    }
 }
 
 /// Encodes the requests of one conversation, one after the other.
@@ -118,9 +140,11 @@ impl Encoder {
             true => None,
             false => Some(freeform::fields(request.tools)),
         };
-        if self.sent.fields != fields {
+        let unsealed = dialect.lessons.unsealed();
+        if self.sent.fields != fields || self.sent.unsealed != unsealed {
             self.sent = Sent {
                 fields,
+                unsealed,
                 ..Sent::default()
             };
         }
@@ -158,6 +182,9 @@ struct Sent {
     open: Vec<(String, CallKind)>,
     /// Where the service has functions only: what a free text is called in each.
     fields: Option<freeform::Fields>,
+    /// Messages before this one are made anew and without thoughts, since the service could not
+    /// read what it had sealed. Its ids go with them: they bind one item to the other.
+    unsealed: usize,
 }
 
 impl Sent {
@@ -169,14 +196,15 @@ impl Sent {
             *self = Sent {
                 shape,
                 fields: self.fields.take(),
+                unsealed: self.unsealed,
                 ..Sent::default()
             };
         }
         for message in &history[self.messages..] {
             self.push(message, provider);
             self.fingerprint.add(message);
+            self.messages += 1;
         }
-        self.messages = history.len();
     }
 
     fn push(&mut self, message: &Message, provider: &str) {
@@ -210,7 +238,8 @@ impl Sent {
     }
 
     fn push_block(&mut self, block: &Block, provider: &str) {
-        let echoed = echoed(block, provider);
+        let is_kept = self.messages >= self.unsealed || matches!(block, Block::Other(_));
+        let echoed = echoed(block, provider).filter(|_| is_kept);
         if let Block::Call(call) = block {
             let is_function = self.fields.is_some();
             let kind = if is_function {

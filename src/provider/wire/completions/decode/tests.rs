@@ -146,16 +146,16 @@ fn thoughts_are_found_in_every_field_and_once() {
         r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#,
         r#"{"content":"<think>hm</think>"}"#,
     ] {
-        check(
-            &[&delta(said), HI, "[DONE]"],
-            &[
-                Delta::Thinking("hm".into()),
-                thinking_block("hm"),
-                text("hi"),
-                text_block("hi"),
-                END,
-            ],
-        );
+        let mut deltas = decode(&[&delta(said), HI, "[DONE]"]).unwrap();
+        deltas.retain(|delta| !matches!(delta, Delta::Block(Block::Other(_))));
+        let expected = [
+            Delta::Thinking("hm".into()),
+            thinking_block("hm"),
+            text("hi"),
+            text_block("hi"),
+            END,
+        ];
+        assert_eq!(deltas, expected, "{said}");
     }
 }
 
@@ -296,4 +296,37 @@ fn errors_within_a_stream_are_typed() {
     ] {
         assert_eq!(decode(&[HI, data]), Err(expected), "{data}");
     }
+}
+
+#[test]
+fn details_of_thoughts_are_read_as_thoughts_and_kept() {
+    let kept = |json: &str| {
+        Delta::Block(Block::Other(Opaque {
+            provider: "p".into(),
+            json: json.into(),
+        }))
+    };
+    check(
+        &[
+            &delta(r#"{"reasoning_details":[{"type":"reasoning.summary","summary":"a"}]}"#),
+            &delta(
+                r#"{"reasoning":"b","reasoning_details":[{"type":"reasoning.summary",
+                "summary":"b"}]}"#,
+            ),
+            &delta(r#"{"content":"yes"}"#),
+            &delta(r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]}"#),
+            &finish("stop"),
+        ],
+        &[
+            Delta::Thinking("ab".into()),
+            thinking_block("ab"),
+            text("yes"),
+            text_block("yes"),
+            kept(concat!(
+                r#"{"host":"","reasoning_details":[{"summary":"ab","type":"reasoning.summary"},"#,
+                r#"{"type":"reasoning.encrypted","data":"x"}]}"#
+            )),
+            END,
+        ],
+    );
 }

@@ -5,6 +5,7 @@ use crate::chat::tool::ToolSpec;
 use crate::provider::Effort;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::complaint::Parameter;
 use crate::provider::wire::completions::dialect::Dialect;
 use crate::provider::wire::completions::dialect::OutputField;
 use crate::provider::wire::freeform;
@@ -20,7 +21,10 @@ pub fn head(model: &str, request: &Request<'_>, dialect: &Dialect) -> Result<Vec
     let schema = request
         .schema
         .map(|schema| raw(schema, "the output schema"));
-    let format = schema.transpose()?.map(|schema| Format {
+    let lessons = &dialect.lessons;
+    let schema = schema.transpose()?;
+    let schema = schema.filter(|_| lessons.takes(Parameter::ResponseFormat));
+    let format = schema.map(|schema| Format {
         kind: "json_schema",
         json_schema: Schema {
             name: "answer",
@@ -30,25 +34,30 @@ pub fn head(model: &str, request: &Request<'_>, dialect: &Dialect) -> Result<Vec
     });
     // Without tools servers do not want to hear how they are to be called.
     let has_tools = !tools.is_empty();
+    let has_choice = has_tools && lessons.takes(Parameter::ToolChoice);
+    let output_max = lessons.output_max(request.output_max);
+    let takes_older = lessons.takes(Parameter::MaxTokens);
+    let takes_newer = lessons.takes(Parameter::MaxCompletionTokens);
     let (max_tokens, max_completion_tokens) = match dialect.output_field {
-        OutputField::MaxTokens => (request.output_max, None),
-        OutputField::MaxCompletionTokens => (None, request.output_max),
+        OutputField::MaxTokens => (output_max.filter(|_| takes_older), None),
+        OutputField::MaxCompletionTokens => (None, output_max.filter(|_| takes_newer)),
     };
-    let effort = request.thinking.as_effort();
-    let effort = effort.and_then(|effort| effort.within(dialect.efforts));
+    let effort = lessons.effort(request.thinking.as_effort(), dialect.efforts);
     let head = Head {
         model,
         tools,
-        tool_choice: has_tools.then_some("auto"),
+        tool_choice: has_choice.then_some("auto"),
         parallel_tool_calls: (has_tools && dialect.has_parallel).then_some(true),
         reasoning_effort: effort.map(effort_word),
         max_tokens,
         max_completion_tokens,
         response_format: format,
         stream: true,
-        stream_options: StreamOptions {
-            include_usage: true,
-        },
+        stream_options: lessons
+            .takes(Parameter::StreamOptions)
+            .then_some(StreamOptions {
+                include_usage: true,
+            }),
     };
     let bytes = serde_json::to_vec(&head);
     Ok(bytes.expect("texts and lists always have a JSON form"))
@@ -86,7 +95,8 @@ struct Head<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<Format<'a>>,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
 }
 
 #[derive(Serialize)]

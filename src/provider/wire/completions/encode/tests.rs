@@ -9,6 +9,9 @@ use crate::provider::Thinking;
 use crate::provider::wire::completions::dialect::OutputField;
 use serde_json::Value;
 
+#[cfg(test)]
+mod refused;
+
 const TOOLS: &[ToolSpec] = &[
     ToolSpec {
         name: "bash",

@@ -8,6 +8,7 @@ use crate::chat::tool::ToolSpec;
 use crate::provider::Effort;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::complaint::Parameter;
 use crate::provider::wire::freeform;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -35,24 +36,31 @@ pub(super) fn head(
     let has_tools = !request.tools.is_empty();
     let is_lite = dialect.shape == Shape::Lite;
     let has_reasoning = dialect.has_reasoning;
-    let effort = request.thinking.as_effort();
-    let effort = effort.and_then(|effort| effort.within(dialect.efforts));
+    let lessons = &dialect.lessons;
+    let has_field = lessons.takes(Parameter::Reasoning);
+    let effort = lessons.effort(request.thinking.as_effort(), dialect.efforts);
+    let has_summary = has_field && has_reasoning && lessons.takes(Parameter::Summary);
+    let has_include = has_reasoning && lessons.takes(Parameter::Include);
+    let has_choice = has_tools && lessons.takes(Parameter::ToolChoice);
+    let has_parallel = has_tools && lessons.takes(Parameter::ParallelToolCalls);
+    let has_output_max = dialect.has_output_max && lessons.takes(Parameter::MaxOutputTokens);
+    let has_key = lessons.takes(Parameter::PromptCacheKey);
     let head = Head {
         model,
         instructions: (!is_lite).then_some(request.system),
         tools,
-        tool_choice: has_tools.then_some("auto"),
-        parallel_tool_calls: has_tools.then_some(!is_lite),
+        tool_choice: has_choice.then_some("auto"),
+        parallel_tool_calls: has_parallel.then_some(!is_lite),
         reasoning: Reasoning {
-            effort: effort.map(effort_word),
-            summary: (has_reasoning && !request.thinking.is_off).then_some("auto"),
-            context: is_lite.then_some("all_turns"),
+            effort: effort.filter(|_| has_field).map(effort_word),
+            summary: (has_summary && !request.thinking.is_off).then_some("auto"),
+            context: (has_field && is_lite).then_some("all_turns"),
         },
-        max_output_tokens: request.output_max.filter(|_| dialect.has_output_max),
+        max_output_tokens: request.output_max.filter(|_| has_output_max),
         store: false,
         stream: true,
-        include: has_reasoning.then_some(["reasoning.encrypted_content"]),
-        prompt_cache_key: request.session,
+        include: has_include.then_some(["reasoning.encrypted_content"]),
+        prompt_cache_key: if has_key { request.session } else { "" },
         text,
     };
     let mut bytes = Vec::new();

@@ -6,6 +6,8 @@ use crate::chat::tool::Input;
 use crate::chat::tool::ToolSpec;
 use crate::provider::Effort;
 use crate::provider::Thinking;
+use crate::provider::complaint::Complaint;
+use crate::provider::lessons::Memory;
 use serde_json::Value;
 use serde_json::json;
 
@@ -194,6 +196,7 @@ fn a_service_that_has_functions_only_gets_no_free_text() {
         has_reasoning: false,
         efforts: &[],
         has_output_max: true,
+        lessons: Lessons::NONE,
     };
     let mut patch = call("a", CallKind::Freeform, None);
     patch.name = "apply_patch".into();
@@ -493,4 +496,90 @@ fn an_aborted_output_gives_way_to_the_real_one() {
     let body = encoder.encode("m", &request(&history)).unwrap();
     assert_eq!(String::from_utf8(body).unwrap(), encode(&history));
     check_pairs(&history, &["1 called", "1 did 1"]);
+}
+
+/// `Dialect::CODEX` after a service complained of a request of so many messages.
+fn after(complaint: &Complaint, messages: usize) -> Dialect {
+    let mut memory = Memory::default();
+    memory.recall("m", messages);
+    assert!(memory.learn("m", PARAMETERS, complaint).is_some());
+    Dialect::CODEX.after(memory.recall("m", messages))
+}
+
+#[test]
+fn a_parameter_that_was_refused_is_left_out() {
+    let history = [Message::user("x")];
+    let asked = Request {
+        output_max: Some(7),
+        thinking: Thinking {
+            effort: Some(Effort::XHigh),
+            ..Thinking::default()
+        },
+        ..request(&history)
+    };
+    let body_of = |dialect: Dialect| -> Value {
+        let dialect = Dialect {
+            has_output_max: true,
+            ..dialect
+        };
+        let body = Encoder::new("p").encode_for("m", &asked, &dialect);
+        serde_json::from_slice(&body.unwrap()).unwrap()
+    };
+    for (parameter, place, field) in [
+        (Parameter::Reasoning, "", "reasoning"),
+        (Parameter::Effort, "/reasoning", "effort"),
+        (Parameter::Summary, "/reasoning", "summary"),
+        (Parameter::Include, "", "include"),
+        (Parameter::MaxOutputTokens, "", "max_output_tokens"),
+        (Parameter::ParallelToolCalls, "", "parallel_tool_calls"),
+        (Parameter::ToolChoice, "", "tool_choice"),
+        (Parameter::PromptCacheKey, "", "prompt_cache_key"),
+    ] {
+        let mut expected = body_of(Dialect::CODEX);
+        let fields = expected.pointer_mut(place).and_then(Value::as_object_mut);
+        assert!(fields.unwrap().remove(field).is_some(), "{field}");
+        let body = body_of(after(&Complaint::Refused(parameter), 1));
+        assert_eq!(body, expected, "{field}");
+    }
+    let known = Complaint::Effort(vec![Effort::Low, Effort::Medium, Effort::High]);
+    assert_eq!(body_of(after(&known, 1))["reasoning"]["effort"], "high");
+}
+
+#[test]
+fn thoughts_that_could_not_be_read_are_left_out_with_their_ids() {
+    let json = |id: &str| {
+        format!(r#"{{"type":"reasoning","id":"{id}","summary":[],"encrypted_content":"x"}}"#)
+    };
+    let thought = |id: &str| Block::Thinking {
+        text: String::new(),
+        opaque: Some(Opaque {
+            provider: "p".into(),
+            json: json(id),
+        }),
+    };
+    let said = r#"{"type":"message","role":"assistant","id":"msg_1","content":[]}"#;
+    let words = Block::Text {
+        text: "a".into(),
+        opaque: Some(Opaque {
+            provider: "p".into(),
+            json: said.into(),
+        }),
+    };
+    let history = [
+        Message::user("x"),
+        Message::Assistant(vec![thought("rs_1"), words]),
+        Message::user("y"),
+        Message::Assistant(vec![thought("rs_2")]),
+    ];
+    let mut encoder = Encoder::new("p");
+    let mut sent = |dialect: &Dialect| {
+        let body = encoder.encode_for("m", &request(&history), dialect);
+        let body = String::from_utf8(body.unwrap()).unwrap();
+        ["rs_1", "msg_1", "rs_2"].map(|id| body.contains(id))
+    };
+    assert_eq!(sent(&Dialect::CODEX), [true; 3]);
+    assert_eq!(sent(&after(&Complaint::Sealed, 3)), [false, false, true]);
+    assert_eq!(sent(&after(&Complaint::Sealed, 4)), [false; 3]);
+    let unsealed = Complaint::Refused(Parameter::Include);
+    assert_eq!(sent(&after(&unsealed, 1)), [false; 3]);
 }
