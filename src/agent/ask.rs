@@ -30,6 +30,7 @@ use crate::net::Transfer;
 use crate::net::transfer::Progress;
 use crate::provider;
 use crate::provider::Decoder;
+use crate::provider::Remark;
 use crate::provider::models;
 use crate::provider::retry;
 use crate::session::Entry;
@@ -41,6 +42,10 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// Before anything has worked, a server that can't be reached is most likely a wrong address:
 /// then a person waits for our answer, not for a server that restarts.
 const FIRST_TRIES_MAX: u32 = 2;
+
+/// A question before the first request is answered from memory, and helps little: nobody waits for
+/// it as long as for an answer.
+const QUESTION_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// A refusal is a sentence or two, and its status says most of it: nobody waits for more as long
 /// as for an answer.
@@ -210,16 +215,23 @@ impl Agent {
     /// Asks the service what there is to ask. What it does not answer is no failure: the request
     /// that follows finds out what is wrong.
     fn inquire(&mut self, token: Option<&auth::Token>) -> Result<(), Failure> {
-        let model = &self.options.model;
+        let model = &self.options.model.clone();
         while let Some(request) = self
             .provider
             .question(model, token)
             .map_err(Failure::Provider)?
         {
-            let answer = auth::Fetch::fetch(&mut self.desk, request, None);
+            let deadline = Deadline::after(QUESTION_WAIT_MAX, "QUESTION_WAIT_MAX");
+            let answer = self.desk.fetch_until(deadline, request, None);
             self.desk.check()?;
             let (status, _, body) = answer.unwrap_or_default();
-            self.provider.answered(model, status, &body);
+            match self.provider.answered(model, status, &body) {
+                Some(Remark::Warning(text)) => self.show(&Event::Warning(&text))?,
+                Some(Remark::Note(text)) if self.options.notes => {
+                    self.show(&Event::Note(&text))?;
+                }
+                Some(Remark::Note(_)) | None => {}
+            }
         }
         Ok(())
     }

@@ -200,9 +200,11 @@ impl Desk {
 
 /// How a credential is renewed from within the loop: the hands and the person's typing are heard
 /// meanwhile, and Ctrl-C ends it.
-impl auth::Fetch for Desk {
-    fn fetch(
+impl Desk {
+    /// Asks one thing, and waits for the answer until `whole`.
+    pub fn fetch_until(
         &mut self,
+        whole: Deadline,
         request: Request,
         socket: Option<&Path>,
     ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
@@ -210,7 +212,6 @@ impl auth::Fetch for Desk {
             why: error.to_string(),
             may_have_arrived: error.may_have_arrived(),
         };
-        let whole = Deadline::after(FETCH_TIME_MAX, "the time for renewing a login");
         let started = match socket {
             Some(socket) => self.client.start_on_socket(request, socket),
             None => self.client.start(request),
@@ -242,6 +243,17 @@ impl auth::Fetch for Desk {
             self.client.finish(transfer);
         }
         Ok((head.status, head.headers, body))
+    }
+}
+
+impl auth::Fetch for Desk {
+    fn fetch(
+        &mut self,
+        request: Request,
+        socket: Option<&Path>,
+    ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        let whole = Deadline::after(FETCH_TIME_MAX, "the time for renewing a login");
+        self.fetch_until(whole, request, socket)
     }
 
     fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable> {

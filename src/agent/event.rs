@@ -84,6 +84,8 @@ pub enum Event<'a> {
     Discarded,
     /// Something that the person should know and that does not stop the run.
     Warning(&'a str),
+    /// Something that helps whoever looks for a fault; only told to who wants it.
+    Note(&'a str),
 }
 
 /// Why a conversation is made shorter.

@@ -77,6 +77,8 @@ pub struct Options {
     pub retries_max: u32,
     /// `RETRY_TOTAL`: how long all waits before one answer may take together.
     pub retry_total: Duration,
+    /// Whether to tell what helps whoever looks for a fault.
+    pub notes: bool,
     /// `CONTEXT_WINDOW`: tokens, where the user knows better than the provider.
     pub window: Option<u64>,
     /// `COMPACT_AT`: how full the window may get, in percent, before the conversation is made

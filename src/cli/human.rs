@@ -413,6 +413,7 @@ impl Face for Human {
                 ..
             } => self.compacted(*before, *after, *summary),
             Event::Discarded => self.discarded(),
+            Event::Note(note) => self.note_dim(format!("  note: {}", lines::words(note))),
             Event::Warning(warning) => {
                 let line = format!("warning: {}", lines::words(warning));
                 self.note(&[span(line, Style::Plain)])

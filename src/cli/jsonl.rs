@@ -116,6 +116,7 @@ impl Face for Jsonl {
             }
             Event::Discarded => Ok(()),
             Event::Warning(text) => self.write(&Line::Warning { text }),
+            Event::Note(text) => self.write(&Line::Note { text }),
         }
     }
 
@@ -208,6 +209,9 @@ enum Line<'a> {
         summary: Option<&'a str>,
     },
     Warning {
+        text: &'a str,
+    },
+    Note {
         text: &'a str,
     },
     Result {

@@ -19,6 +19,7 @@ use crate::provider::Capabilities;
 use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
+use crate::provider::Remark;
 use crate::provider::Request;
 use crate::provider::codex::workspace::Routing;
 use crate::provider::complaint::Complaint;
@@ -33,6 +34,7 @@ use crate::provider::wire::responses::decode;
 use crate::provider::wire::responses::encode::Dialect;
 use crate::provider::wire::responses::encode::Encoder;
 use crate::provider::wire::responses::encode::PARAMETERS;
+use std::mem;
 
 /// The provider's name.
 const NAME: &str = "codex";
@@ -141,10 +143,19 @@ pub struct Codex {
     /// What the service sent with the first answer of this turn, to be echoed until its end.
     turn_state: Option<String>,
     limits: Vec<Limit>,
+    check: Check,
     /// How the account's requests are to be routed, once the service said so.
     routing: Option<Routing>,
     /// What the service did not take.
     memory: Memory,
+}
+
+/// How far the workspace check is; it is asked once.
+#[derive(Debug, PartialEq, Eq)]
+enum Check {
+    Due,
+    Asked { account_id: String },
+    Done,
 }
 
 impl Codex {
@@ -155,6 +166,7 @@ impl Codex {
             encoder: Encoder::new(NAME),
             turn_state: None,
             limits: Vec::new(),
+            check: Check::Due,
             routing: None,
             memory: Memory::default(),
         }
@@ -282,28 +294,37 @@ impl Provider for Codex {
         self.turn_state = None;
     }
 
-    fn check_request(
-        &self,
+    fn question(
+        &mut self,
+        _model: &str,
         token: Option<&auth::Token>,
-    ) -> Option<Result<exchange::Request, Error>> {
+    ) -> Result<Option<exchange::Request>, Error> {
         // A key has no workspace.
-        let token = token.filter(|token| token.account_id.is_some())?;
+        let Some(token) = token.filter(|token| token.account_id.is_some()) else {
+            return Ok(None);
+        };
+        if self.check != Check::Due {
+            return Ok(None);
+        }
+        self.check = Check::Asked {
+            account_id: token.account_id.clone().unwrap_or_default(),
+        };
         let url = workspace::url(&self.options.base_url);
         let request = exchange::Request::get(url).header("accept", "application/json");
-        Some(self.signed(request, Some(token)))
+        self.signed(request, Some(token)).map(Some)
     }
 
-    fn checked(
-        &mut self,
-        token: Option<&auth::Token>,
-        status: u16,
-        body: &[u8],
-    ) -> Result<(), String> {
-        let account = token.and_then(|token| token.account_id.as_deref());
-        let routing = workspace::read(account.unwrap_or_default(), status, body)?;
+    fn answered(&mut self, _model: &str, status: u16, body: &[u8]) -> Option<Remark> {
+        let Check::Asked { account_id } = mem::replace(&mut self.check, Check::Done) else {
+            return None;
+        };
+        let routing = match workspace::read(&account_id, status, body) {
+            Ok(routing) => routing,
+            Err(why) => return Some(Remark::Note(why)),
+        };
         let elsewhere = routing.elsewhere(&self.options.base_url);
         self.routing = Some(routing);
-        elsewhere.map_or(Ok(()), Err)
+        elsewhere.map(Remark::Warning)
     }
 
     fn models_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {

@@ -103,26 +103,6 @@ pub trait Provider {
     /// A new message of the person begins: what held for one turn only is forgotten.
     fn begin_turn(&mut self);
 
-    /// A question to be asked once, before the first request, where the service has one; what it
-    /// answers goes to `checked`.
-    fn check_request(
-        &self,
-        _token: Option<&auth::Token>,
-    ) -> Option<Result<http::exchange::Request, Error>> {
-        None
-    }
-
-    /// Takes the answer to that question. An error says why the answer is of no use: it is worth
-    /// a word to the person, and ends nothing.
-    fn checked(
-        &mut self,
-        _token: Option<&auth::Token>,
-        _status: u16,
-        _body: &[u8],
-    ) -> Result<(), String> {
-        Ok(())
-    }
-
     /// The request for the list of the models that there are.
     fn models_request(&self, token: Option<&auth::Token>)
     -> Result<http::exchange::Request, Error>;
@@ -144,8 +124,11 @@ pub trait Provider {
         Ok(None)
     }
 
-    /// The answer to the last question.
-    fn answered(&mut self, _model: &str, _status: u16, _body: &[u8]) {}
+    /// The answer to the last question; status 0 where there was none. What comes back is worth a
+    /// word to the person, and ends nothing.
+    fn answered(&mut self, _model: &str, _status: u16, _body: &[u8]) -> Option<Remark> {
+        None
+    }
 
     /// The service said, with an `Error::Overflow`, how many tokens fit into `model`.
     fn learn_window(&mut self, _model: &str, _tokens: u64) {}
@@ -161,6 +144,15 @@ pub trait Provider {
     fn turn_to_other_wire(&mut self) -> bool {
         false
     }
+}
+
+/// What an answer to a question comes to, for the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Of use to somebody who looks for a fault.
+    Note(String),
+    /// Of use to everybody.
+    Warning(String),
 }
 
 /// Turns the events of one answer into deltas.

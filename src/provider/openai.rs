@@ -18,6 +18,7 @@ use crate::provider::Capabilities;
 use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
+use crate::provider::Remark;
 use crate::provider::Request;
 use crate::provider::complaint::Complaint;
 use crate::provider::lessons::Change;
@@ -350,13 +351,14 @@ impl Provider for OpenAi {
         Ok(Some(request))
     }
 
-    fn answered(&mut self, model: &str, status: u16, body: &[u8]) {
-        let Some(question) = self.asked.take().filter(|_| status == 200) else {
-            return;
-        };
+    fn answered(&mut self, model: &str, status: u16, body: &[u8]) -> Option<Remark> {
+        let question = self.asked.take().filter(|_| status == 200)?;
         let model = self.model(model).to_string();
         let window = match question {
-            Question::Models => return self.learn_list(body),
+            Question::Models => {
+                self.learn_list(body);
+                return None;
+            }
             Question::Props => windows::of_props(body),
             Question::Show => windows::of_show(body),
             Question::Running => windows::of_running(body, &model),
@@ -364,6 +366,7 @@ impl Provider for OpenAi {
         if let Some(window) = window {
             self.learn_window(&model, window);
         }
+        None
     }
 
     fn adapt(&mut self, model: &str, complaint: &Complaint) -> Option<Change> {

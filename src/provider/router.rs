@@ -19,6 +19,7 @@ use crate::provider::Capabilities;
 use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
+use crate::provider::Remark;
 use crate::provider::Request;
 use crate::provider::claude;
 use crate::provider::claude::Claude;
@@ -285,8 +286,8 @@ impl Provider for Router {
         self.openai.question(model, token)
     }
 
-    fn answered(&mut self, model: &str, status: u16, body: &[u8]) {
-        self.openai.answered(model, status, body);
+    fn answered(&mut self, model: &str, status: u16, body: &[u8]) -> Option<Remark> {
+        self.openai.answered(model, status, body)
     }
 
     fn learn_window(&mut self, model: &str, tokens: u64) {

@@ -204,13 +204,16 @@ fn peer(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
     format!("http://{address}/v1")
 }
 
-/// A run with a prompt that no socket buffer holds, against any peer.
+/// A run with a prompt that no socket buffer holds, against any peer; without a login, so that
+/// nothing else is asked of it.
 fn start_large(place: &Place, url: &str, settings: &[&str]) -> Running {
     place.write("work/prompt.txt", "word ".repeat(3_000_000));
     let settings = settings.iter().flat_map(|setting| ["-e", setting]);
     let args = ["exec", "--json", "-e", "RETRY_MAX=0", "-f", "prompt.txt"];
     let sx = place.sx(args.into_iter().chain(settings));
-    sx.env("CODEX_BASE_URL", url).start()
+    sx.env("CODEX_BASE_URL", url)
+        .env("CODEX_TOKEN_SOURCE", "none")
+        .start()
 }
 
 #[test]

@@ -409,3 +409,26 @@ fn a_token_does_not_go_to_a_stranger_in_the_clear() {
         .to_owned();
     assert!(error.contains("http") && !error.is_empty(), "{error}");
 }
+
+#[test]
+fn the_workspace_check_names_the_region_of_every_request_and_ends_nothing() {
+    let answer = |text: &str| Reply::events(&Answer::new().say(text).whole());
+    let place = Place::with_credential();
+    let server = Server::start([answer("one")]);
+    let account = json!({"id": "account-1", "account_routing_override": "us"});
+    server.on(
+        "/wham/accounts/check",
+        [Reply::json(200, &json!({"accounts": [account]}))],
+    );
+    place.exec(&server, ["hi"]).run().check_code(0);
+    let region = "x-openai-account-routing-override";
+    assert_eq!(server.requests()[0].header(region), "us");
+
+    // Nothing that helps: a note for whoever wants to know.
+    let server = Server::start([answer("two"), answer("three")]);
+    let ran = place.exec(&server, ["-v", "hi"]).run();
+    ran.check_code(0);
+    ran.check_said("note: the workspace check was answered with status 404");
+    let ran = place.exec(&server, ["hi"]).run();
+    assert!(!ran.stderr.contains("workspace check"), "{}", ran.stderr);
+}

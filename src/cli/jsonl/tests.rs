@@ -164,6 +164,7 @@ fn every_event_has_its_line() {
             r#""messages_after":3,"summary":"s"}"#
         ),
     );
+    check(&Event::Note("n"), r#"{"type":"note","text":"n"}"#);
     check(&Event::Warning("w"), r#"{"type":"warning","text":"w"}"#);
 }
 

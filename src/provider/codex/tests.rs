@@ -173,27 +173,43 @@ fn newer_models_take_the_lite_shape_unless_the_setting_says_otherwise() {
 fn the_workspace_is_asked_for_a_login_and_its_region_named_from_then_on() {
     let mut codex = codex("https://h/backend-api/codex");
     let token = token();
-    let asked = codex.check_request(Some(&token)).unwrap().unwrap();
-    assert_eq!(asked.method, "GET");
-    assert_eq!(asked.url.target, "/backend-api/wham/accounts/check");
-    assert_eq!(asked.headers.first("chatgpt-account-id"), Some("acc"));
-    assert_eq!(asked.headers.first("authorization"), Some("Bearer bearer"));
     let key = auth::Token {
         account_id: None,
         ..token.clone()
     };
-    assert!(codex.check_request(Some(&key)).is_none());
-    assert!(codex.check_request(None).is_none());
+    assert!(codex.question("m", Some(&key)).unwrap().is_none());
+    assert!(codex.question("m", None).unwrap().is_none());
+    let asked = codex.question("m", Some(&token)).unwrap().unwrap();
+    assert_eq!(asked.method, "GET");
+    assert_eq!(asked.url.target, "/backend-api/wham/accounts/check");
+    assert_eq!(asked.headers.first("chatgpt-account-id"), Some("acc"));
+    assert_eq!(asked.headers.first("authorization"), Some("Bearer bearer"));
     let region = |codex: &mut Codex, token: &auth::Token| {
         let sent = codex.encode(&REQUEST, Some(token)).unwrap();
         sent.headers.first(workspace::ROUTING).map(str::to_string)
     };
-    assert!(codex.checked(Some(&token), 404, b"").is_err());
     assert_eq!(region(&mut codex, &token), None);
     let body = br#"{"accounts":[{"id":"acc","account_routing_override":"us"}]}"#;
-    assert_eq!(codex.checked(Some(&token), 200, body), Ok(()));
+    assert_eq!(codex.answered("m", 200, body), None);
     assert_eq!(region(&mut codex, &token).as_deref(), Some("us"));
     assert_eq!(region(&mut codex, &key), None, "another account's");
+    assert!(codex.question("m", Some(&token)).unwrap().is_none());
+}
+
+#[test]
+fn a_workspace_that_says_nothing_of_use_is_worth_a_note_and_one_elsewhere_a_warning() {
+    let answered = |status, body: &str| {
+        let mut codex = codex("https://h/backend-api/codex");
+        codex.question("m", Some(&token())).unwrap();
+        codex.answered("m", status, body.as_bytes())
+    };
+    for (status, body) in [(404, ""), (0, ""), (200, r#"{"accounts":[]}"#)] {
+        let remark = answered(status, body);
+        assert!(matches!(remark, Some(Remark::Note(_))), "{remark:?}");
+    }
+    let elsewhere = r#"{"accounts":[{"id":"acc","workspace_backend_origin":"https://other"}]}"#;
+    let remark = answered(200, elsewhere);
+    assert!(matches!(remark, Some(Remark::Warning(_))), "{remark:?}");
 }
 
 #[test]
