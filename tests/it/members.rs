@@ -268,18 +268,31 @@ fn a_torn_answer_is_not_taken_for_a_whole_one() {
 }
 
 #[test]
-fn an_answer_without_a_word_is_warned_of() {
+fn an_answer_without_a_word_is_asked_for_once_more_and_then_warned_of() {
+    let warning = "warning: the model ended its answer without a word";
     for member in members() {
-        let place = Place::new();
         let silent = match member.name {
             "gemini" => vec![json!({"candidates": [{"finishReason": "STOP"}]})],
             "openai" | "router" => vec![member.words[1].clone()],
             _ => [&member.words[..1], &member.words[4..]].concat(),
         };
-        let server = serve(&member, vec![stream(&silent)]);
+        let place = Place::new();
+        let server = serve(&member, vec![stream(&silent), stream(&silent)]);
         let ran = member.exec(&place, &server).run();
-        ran.check_code(0)
-            .check_said("the model ended its answer without a word");
+        ran.check_code(0).check_said(warning);
+        server.check_done();
+        let place = Place::new();
+        let server = serve(&member, vec![stream(&silent), stream(&member.words)]);
+        let ran = member.exec(&place, &server).run();
+        ran.check_code(0).check_stdout("done\n");
+        assert!(!ran.stderr.contains(warning), "{}", ran.stderr);
+        server.check_done();
+        let requests = server.requests_to(member.path);
+        assert_eq!(requests[0].body, requests[1].body, "{}", member.name);
+        let place = Place::new();
+        let server = serve(&member, vec![stream(&silent)]);
+        let ran = member.exec(&place, &server).env("RETRY_MAX", "0").run();
+        ran.check_code(0).check_said(warning);
     }
 }
 
@@ -341,7 +354,7 @@ fn the_models_of_a_service_are_listed() {
         let place = Place::new();
         let server = Server::start([]);
         server.on(member.models_path, [Reply::json(200, &list)]);
-        let sx = member.sx(&place, &server, &["models", "-e", "MODEL=two"]);
+        let sx = member.sx(&place, &server, &["models", "-m", "two"]);
         sx.run()
             .check_code(0)
             .check_stdout("  one\n* two  4096 tokens\n");
