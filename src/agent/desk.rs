@@ -175,42 +175,18 @@ impl Desk {
         }
     }
 
-    /// A stop that came while a credential was renewed is for the loop to obey, not for `auth`.
-    fn unreachable(&mut self, failure: Failure) -> Unreachable {
-        let why = failure.to_string();
-        self.put_back(failure);
-        Unreachable {
-            why,
-            may_have_arrived: true,
-        }
-    }
-
-    /// The signals that mean stop; the others only woke us.
-    fn hear_signals(&mut self) {
-        while let Some(signal) = self.signals.next() {
-            if STOPS.contains(&signal) {
-                // The end of the machine outranks an end of the turn that came with it.
-                if self.stop != Some(Signal::SIGTERM) {
-                    self.stop = Some(signal);
-                }
-            }
-        }
-    }
-}
-
-/// How a credential is renewed from within the loop: the hands and the person's typing are heard
-/// meanwhile, and Ctrl-C ends it.
-impl auth::Fetch for Desk {
-    fn fetch(
+    /// Sends a request beside the conversation, and waits for the whole answer; `whole` bounds it.
+    /// A stop that comes meanwhile fails it, and is there for the next `check`.
+    pub fn ask(
         &mut self,
         request: Request,
         socket: Option<&Path>,
+        whole: Deadline,
     ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
         let lost = |error: net::Error| Unreachable {
             why: error.to_string(),
             may_have_arrived: error.may_have_arrived(),
         };
-        let whole = Deadline::after(FETCH_TIME_MAX, "the time for renewing a login");
         let started = match socket {
             Some(socket) => self.client.start_on_socket(request, socket),
             None => self.client.start(request),
@@ -242,6 +218,41 @@ impl auth::Fetch for Desk {
             self.client.finish(transfer);
         }
         Ok((head.status, head.headers, body))
+    }
+
+    /// A stop that came while a credential was renewed is for the loop to obey, not for `auth`.
+    fn unreachable(&mut self, failure: Failure) -> Unreachable {
+        let why = failure.to_string();
+        self.put_back(failure);
+        Unreachable {
+            why,
+            may_have_arrived: true,
+        }
+    }
+
+    /// The signals that mean stop; the others only woke us.
+    fn hear_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            if STOPS.contains(&signal) {
+                // The end of the machine outranks an end of the turn that came with it.
+                if self.stop != Some(Signal::SIGTERM) {
+                    self.stop = Some(signal);
+                }
+            }
+        }
+    }
+}
+
+/// How a credential is renewed from within the loop: the hands and the person's typing are heard
+/// meanwhile, and Ctrl-C ends it.
+impl auth::Fetch for Desk {
+    fn fetch(
+        &mut self,
+        request: Request,
+        socket: Option<&Path>,
+    ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        let whole = Deadline::after(FETCH_TIME_MAX, "the time for renewing a login");
+        self.ask(request, socket, whole)
     }
 
     fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable> {

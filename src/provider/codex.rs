@@ -20,6 +20,7 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
+use crate::provider::codex::workspace::Check;
 use crate::provider::codex::workspace::Routing;
 use crate::provider::complaint::Complaint;
 use crate::provider::lessons::Change;
@@ -131,6 +132,8 @@ pub struct Options {
     pub aliases: Aliases,
     /// CODEX_LITE.
     pub lite: Lite,
+    /// CODEX_WORKSPACE_CHECK.
+    pub check: Check,
 }
 
 /// The member.
@@ -288,6 +291,9 @@ impl Provider for Codex {
     ) -> Option<Result<exchange::Request, Error>> {
         // A key has no workspace.
         let token = token.filter(|token| token.account_id.is_some())?;
+        if !self.options.check.is_wanted_at(&self.options.base_url) {
+            return None;
+        }
         let url = workspace::url(&self.options.base_url);
         let request = exchange::Request::get(url).header("accept", "application/json");
         Some(self.signed(request, Some(token)))
@@ -298,12 +304,12 @@ impl Provider for Codex {
         token: Option<&auth::Token>,
         status: u16,
         body: &[u8],
-    ) -> Result<(), String> {
+    ) -> Result<Option<String>, String> {
         let account = token.and_then(|token| token.account_id.as_deref());
         let routing = workspace::read(account.unwrap_or_default(), status, body)?;
         let elsewhere = routing.elsewhere(&self.options.base_url);
         self.routing = Some(routing);
-        elsewhere.map_or(Ok(()), Err)
+        Ok(elsewhere)
     }
 
     fn models_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {
