@@ -53,6 +53,8 @@ pub struct Wishes<'a> {
     pub deadline: Deadline,
     /// The JSON Schema that the last answer must fit.
     pub schema: Option<String>,
+    /// The gateway that the person agreed to, where no setting names one.
+    pub gateway: Option<Url>,
 }
 
 /// An agent that is ready to run. The hands are started here, so that they make themselves ready
@@ -77,7 +79,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         });
         desk.hands = Some(started.map_err(|error| Fault::new(Exit::Fault, error))?);
     }
-    let provider = member::provider(settings)?;
+    let provider = member::provider_at(settings, wishes.gateway)?;
     let (source, account) = credential::open(ground)?;
     let options = agent::Options {
         model: settings.text("MODEL").to_string(),

@@ -18,6 +18,8 @@ use crate::cli::build::Wishes;
 use crate::cli::ending;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::cli::gateway;
+use crate::cli::gateway::Manner;
 use crate::cli::ground::Ground;
 use crate::cli::human;
 use crate::cli::images;
@@ -86,6 +88,7 @@ pub fn run(ground: &Ground, options: &Chat) -> Result<Exit, Fault> {
         deadline: Deadline::never(),
     };
     let images = images::read(&options.talk.images, &input)?;
+    let gateway = gateway::find(ground, &input, Manner::Ask)?;
     let mut agent = build::agent(
         ground,
         Wishes {
@@ -94,6 +97,7 @@ pub fn run(ground: &Ground, options: &Chat) -> Result<Exit, Fault> {
             signals,
             deadline: Deadline::never(),
             schema: None,
+            gateway,
         },
     )?;
     let typed = Lines::of_stdin().map_err(|error| Fault::new(Exit::Fault, error))?;

@@ -13,6 +13,8 @@ use crate::cli::build::Wishes;
 use crate::cli::ending;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
+use crate::cli::gateway;
+use crate::cli::gateway::Manner;
 use crate::cli::ground::Ground;
 use crate::cli::images;
 use crate::cli::input;
@@ -82,6 +84,7 @@ fn work(program: &OsStr, common: &Common, options: &Exec) -> Result<Exit, Fault>
     let schema = schema.map(|path| read_schema(path, &input)).transpose()?;
     let mut prompt = images::read(&options.talk.images, &input)?;
     prompt.push(Part::Text(read_prompt(options, &input)?));
+    let gateway = gateway::find(&ground, &input, Manner::Refuse)?;
     let last_message = options.output.as_deref().map(LastMessage::open);
     let last_message = last_message.transpose()?;
     let mut agent = build::agent(
@@ -92,6 +95,7 @@ fn work(program: &OsStr, common: &Common, options: &Exec) -> Result<Exit, Fault>
             signals,
             deadline,
             schema,
+            gateway,
         },
     )?;
     let outcome = agent.run(prompt);

@@ -13,10 +13,12 @@ use crate::sys::file::NO_WAIT;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use crate::sys::signals::Signals;
+use crate::term::writer;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Read;
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -46,6 +48,32 @@ impl Input<'_> {
         let stdin = io::stdin().as_fd().try_clone_to_owned();
         let stdin = stdin.map_err(|error| unreadable(name, &error))?;
         self.to_end(File::from(stdin), name, bytes_max)
+    }
+
+    /// One line of stdin, and no byte behind it: what was typed ahead is for who reads next. Its
+    /// end is as good as a line's.
+    pub fn line(&self, bytes_max: usize) -> Result<String, Fault> {
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let mut stdin = File::from(stdin.map_err(|error| unreadable("stdin", &error))?);
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while line.len() < bytes_max {
+            self.wait(&stdin).map_err(|why| ending::fault_of(&why))?;
+            match stdin.read(&mut byte) {
+                Ok(0) => break,
+                Ok(_) if byte == *b"\n" => break,
+                Ok(_) => line.extend(byte),
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Err(unreadable("stdin", &error)),
+            }
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// Says something to the person at the terminal, before there is a face.
+    pub fn say(&self, words: &str) -> Result<(), Fault> {
+        let said = writer::stdout().and_then(|mut out| out.write_all(words.as_bytes()));
+        said.map_err(|error| Fault::output(&error))
     }
 
     /// A file to its end.

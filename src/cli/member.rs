@@ -21,6 +21,14 @@ use crate::provider::router::Router;
 
 /// The member that PROVIDER names; nothing was asked of it yet.
 pub fn provider(settings: &Settings) -> Result<Box<dyn Provider>, Fault> {
+    provider_at(settings, None)
+}
+
+/// The same, where the person agreed to a gateway that no setting names.
+pub fn provider_at(settings: &Settings, gateway: Option<Url>) -> Result<Box<dyn Provider>, Fault> {
+    if let Some(base_url) = gateway {
+        return Ok(Box::new(Router::new(openai_options(settings, base_url)?)));
+    }
     Ok(match settings.text("PROVIDER") {
         "anthropic" => Box::new(Anthropic::new(claude_options(settings)?)),
         "claude_code" => Box::new(ClaudeCode::new(claude_options(settings)?)),
@@ -29,8 +37,10 @@ pub fn provider(settings: &Settings) -> Result<Box<dyn Provider>, Fault> {
             identity: identity(settings)?,
             aliases: aliases(settings)?,
         })),
-        "openai" => Box::new(OpenAi::new(openai_options(settings)?)),
-        "router" | "scorpiox" => Box::new(Router::new(openai_options(settings)?)),
+        "openai" => Box::new(OpenAi::new(openai_options(settings, address(settings)?)?)),
+        "router" | "scorpiox" => {
+            Box::new(Router::new(openai_options(settings, address(settings)?)?))
+        }
         _ => Box::new(Codex::new(codex_options(settings)?)),
     })
 }
@@ -49,14 +59,24 @@ pub fn address_key(settings: &Settings) -> &'static str {
 
 /// Where the service is.
 pub fn address(settings: &Settings) -> Result<Url, Fault> {
-    let key = address_key(settings);
-    if key == "ROUTER_URL" && settings.text(key).is_empty() {
-        let what = "PROVIDER is a gateway, but ROUTER_URL does not say where it is";
-        let hint = "set ROUTER_URL, or log in with `sx login` and set PROVIDER=codex, or set \
-                    OPENAI_BASE_URL and PROVIDER=openai, or try `sx demo`";
-        return Err(Fault::new(Exit::Settings, what).hint(hint));
+    if is_nameless_gateway(settings) {
+        return Err(no_gateway(""));
     }
-    url(settings, key)
+    url(settings, address_key(settings))
+}
+
+/// Whether PROVIDER is a gateway and no setting says where.
+pub fn is_nameless_gateway(settings: &Settings) -> bool {
+    let key = address_key(settings);
+    key == "ROUTER_URL" && settings.text(key).is_empty()
+}
+
+/// What is said then; `more` ends the sentence.
+pub fn no_gateway(more: &str) -> Fault {
+    let what = format!("PROVIDER is a gateway, but ROUTER_URL does not say where it is{more}");
+    let hint = "set ROUTER_URL, or log in with `sx login` and set PROVIDER=codex, or set \
+                OPENAI_BASE_URL and PROVIDER=openai, or try `sx demo`";
+    Fault::new(Exit::Settings, what).hint(hint)
 }
 
 /// What codex needs to know.
@@ -78,8 +98,7 @@ fn claude_options(settings: &Settings) -> Result<claude::Options, Fault> {
     })
 }
 
-fn openai_options(settings: &Settings) -> Result<openai::Options, Fault> {
-    let base_url = address(settings)?;
+fn openai_options(settings: &Settings, base_url: Url) -> Result<openai::Options, Fault> {
     let wire = openai::Wire::of_setting(settings.text("OPENAI_WIRE"), &base_url);
     Ok(openai::Options {
         // The setting has these words only.

@@ -18,6 +18,7 @@ pub mod exec;
 pub mod exit;
 pub mod fault;
 pub mod fetchtoken;
+pub mod gateway;
 pub mod ground;
 pub mod help;
 pub mod human;

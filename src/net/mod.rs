@@ -13,6 +13,7 @@ pub mod drive;
 pub mod error;
 pub mod listen;
 pub mod opening;
+pub mod owner;
 pub mod pem;
 pub mod proxy;
 pub mod resolve;

@@ -2,13 +2,14 @@
 //!
 //! Nobody says which wire it speaks, so they are tried in order, each with the request itself: a
 //! gateway that does not know the path answers 404, 405 or 501, or a page. The first one that
-//! answers is kept for the session. The rest is `openai` under another name.
+//! answers is kept for the session. The rest is `openai` and `claude` under another name.
 //!
 //! Not here: what to do without ROUTER_URL. On the default port anybody may listen, so whoever
-//! builds the member looks at `http://127.0.0.1:8080` first (`models_request`), names what
-//! answers, and asks the person before a prompt is sent; without a terminal none is.
+//! builds the member looks at `DEFAULT_URL` first, names what answers, and asks the person before
+//! a prompt is sent; without a terminal none is.
 
 use crate::auth;
+use crate::base::secret::Secret;
 use crate::chat::delta::Limit;
 use crate::http::exchange;
 use crate::http::head::Headers;
@@ -19,6 +20,9 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
+use crate::provider::claude;
+use crate::provider::claude::Claude;
+use crate::provider::claude::Door;
 use crate::provider::complaint::Complaint;
 use crate::provider::lessons::Change;
 use crate::provider::models::Model;
@@ -37,12 +41,28 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     ..openai::CAPABILITIES
 };
 
-/// The wires that are tried, in this order, and what each is called. Another one is a row here, and
-/// an arm where the request is encoded and where its answer is decoded.
-const WIRES: &[(Wire, &str)] = &[
-    (Wire::Responses, "/v1/responses"),
-    (Wire::Completions, "/v1/chat/completions"),
+/// Where a gateway is looked for that nobody named.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// The setting that names the address.
+const ADDRESS_KEY: &str = "ROUTER_URL";
+
+const LOGIN_HINT: &str =
+    "this gateway wants a key: use PROVIDER=openai with OPENAI_BASE_URL and OPENAI_API_KEY";
+
+/// The wires that are tried, in this order, and what each is called.
+const WIRES: &[(Spoken, &str)] = &[
+    (Spoken::OpenAi(Wire::Responses), "/v1/responses"),
+    (Spoken::OpenAi(Wire::Completions), "/v1/chat/completions"),
+    (Spoken::Messages, "/v1/messages"),
 ];
+
+/// A wire, and with it which of the two services speaks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    OpenAi(Wire),
+    Messages,
+}
 
 /// What gateways say instead of 404 where they do not know a path. Lower case.
 const UNKNOWN_PATH: &[&str] = &[
@@ -55,6 +75,7 @@ const UNKNOWN_PATH: &[&str] = &[
     "no route",
     "route not found",
     "cannot post",
+    "cannot get",
     "not implemented",
 ];
 
@@ -64,10 +85,31 @@ pub type Options = openai::Options;
 /// The member.
 #[derive(Debug)]
 pub struct Router {
-    service: OpenAi,
+    openai: OpenAi,
+    messages: Claude<Gateway>,
     /// The row of `WIRES` that is spoken.
     position: usize,
     state: State,
+}
+
+/// Nobody pays.
+#[derive(Debug)]
+struct Gateway;
+
+impl Door for Gateway {
+    // What this wire seals is not to be taken for what the other two seal.
+    const NAME: &'static str = "router/messages";
+    const ADDRESS_KEY: &'static str = ADDRESS_KEY;
+    const LOGIN_HINT: &'static str = LOGIN_HINT;
+    const BETA: Option<&'static str> = None;
+
+    fn credential(secret: &Secret) -> (&'static str, String) {
+        ("authorization", format!("Bearer {}", secret.expose()))
+    }
+
+    fn explain(error: Error) -> Error {
+        error
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +123,14 @@ enum State {
 impl Router {
     /// Nothing was tried yet. What `options` says of the wire does not count.
     pub fn new(options: Options) -> Router {
+        let messages = Claude::new(claude::Options {
+            base_url: options.base_url.clone(),
+            identity: options.identity.clone(),
+            aliases: options.aliases.clone(),
+        });
         let mut router = Router {
-            service: OpenAi::named(NAME, "ROUTER_URL", options),
+            openai: OpenAi::named(NAME, ADDRESS_KEY, options),
+            messages,
             position: 0,
             state: State::Looking,
         };
@@ -92,7 +140,28 @@ impl Router {
 
     fn turn_to(&mut self, position: usize) {
         self.position = position;
-        self.service.speak(WIRES[position].0);
+        if let Spoken::OpenAi(wire) = WIRES[position].0 {
+            self.openai.speak(wire);
+        }
+    }
+
+    fn spoken(&self) -> Spoken {
+        WIRES[self.position].0
+    }
+
+    /// Who speaks the wire.
+    fn speaker(&self) -> &dyn Provider {
+        match self.spoken() {
+            Spoken::OpenAi(_) => &self.openai,
+            Spoken::Messages => &self.messages,
+        }
+    }
+
+    fn speaker_mut(&mut self) -> &mut dyn Provider {
+        match self.spoken() {
+            Spoken::OpenAi(_) => &mut self.openai,
+            Spoken::Messages => &mut self.messages,
+        }
     }
 
     fn refused(&self, status: u16, refusal: &Error) -> Error {
@@ -125,15 +194,23 @@ fn is_unknown_path(status: u16, body: &[u8]) -> bool {
 
 impl Provider for Router {
     fn name(&self) -> &'static str {
-        self.service.name()
+        NAME
     }
 
     fn model<'a>(&'a self, asked: &'a str) -> &'a str {
-        self.service.model(asked)
+        // The names of a gateway are those of its list, whatever wire it speaks.
+        let model = self.openai.model(asked);
+        match self.spoken() {
+            Spoken::Messages if model == asked => self.messages.model(asked),
+            _ => model,
+        }
     }
 
     fn window(&self, model: &str) -> u64 {
-        self.service.window(model)
+        match (self.openai.window(model), self.spoken()) {
+            (0, Spoken::Messages) => self.messages.window(model),
+            (tokens, _) => tokens,
+        }
     }
 
     fn encode(
@@ -141,11 +218,16 @@ impl Provider for Router {
         request: &Request<'_>,
         token: Option<&auth::Token>,
     ) -> Result<exchange::Request, Error> {
-        self.service.encode(request, token)
+        let model = self.model(request.model).to_string();
+        let request = &Request {
+            model: &model,
+            ..*request
+        };
+        self.speaker_mut().encode(request, token)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        self.service.decoder()
+        self.speaker().decoder()
     }
 
     fn heard(&mut self, head: &ResponseHead) {
@@ -153,42 +235,42 @@ impl Provider for Router {
         if head.status == 200 && kind.to_ascii_lowercase().starts_with("text/event-stream") {
             self.state = State::Found;
         }
-        self.service.heard(head);
+        self.speaker_mut().heard(head);
     }
 
     fn limits(&self) -> &[Limit] {
-        self.service.limits()
+        self.speaker().limits()
     }
 
     fn login_hint(&self) -> &'static str {
-        "this gateway wants a key: use PROVIDER=openai with OPENAI_BASE_URL and OPENAI_API_KEY"
+        LOGIN_HINT
     }
 
     fn endpoint(&self) -> &Url {
-        self.service.endpoint()
+        self.openai.endpoint()
     }
 
     fn address_key(&self) -> &'static str {
-        self.service.address_key()
+        ADDRESS_KEY
     }
 
     fn begin_turn(&mut self) {
         if self.state == State::Looking {
             self.turn_to(0);
         }
-        self.service.begin_turn();
+        self.speaker_mut().begin_turn();
     }
 
     fn models_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {
-        self.service.models_request(token)
+        self.openai.models_request(token)
     }
 
     fn models(&self, body: &[u8]) -> Result<Vec<Model>, Error> {
-        self.service.models(body)
+        self.openai.models(body)
     }
 
     fn classify(&self, status: u16, headers: &Headers, body: &[u8]) -> Error {
-        let refusal = self.service.classify(status, headers, body);
+        let refusal = self.speaker().classify(status, headers, body);
         match self.state {
             State::Looking if is_unknown_path(status, body) => self.refused(status, &refusal),
             State::Looking | State::Found => refusal,
@@ -200,19 +282,19 @@ impl Provider for Router {
         model: &str,
         token: Option<&auth::Token>,
     ) -> Result<Option<exchange::Request>, Error> {
-        self.service.question(model, token)
+        self.openai.question(model, token)
     }
 
     fn answered(&mut self, model: &str, status: u16, body: &[u8]) {
-        self.service.answered(model, status, body);
+        self.openai.answered(model, status, body);
     }
 
     fn learn_window(&mut self, model: &str, tokens: u64) {
-        self.service.learn_window(model, tokens);
+        self.openai.learn_window(model, tokens);
     }
 
     fn adapt(&mut self, model: &str, complaint: &Complaint) -> Option<Change> {
-        self.service.adapt(model, complaint)
+        self.speaker_mut().adapt(model, complaint)
     }
 
     fn turn_to_other_wire(&mut self) -> bool {

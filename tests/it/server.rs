@@ -248,7 +248,12 @@ pub struct Server {
 impl Server {
     /// A server that answers requests to `…/responses` in this order.
     pub fn start(replies: impl IntoIterator<Item = Reply>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        Server::start_at("127.0.0.1:0", replies)
+    }
+
+    /// The same at an address of the test's own.
+    pub fn start_at(address: &str, replies: impl IntoIterator<Item = Reply>) -> Server {
+        let listener = TcpListener::bind(address).expect("a loopback port");
         let server = Server {
             address: listener.local_addr().expect("a bound socket"),
             shared: Arc::default(),

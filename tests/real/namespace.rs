@@ -5,6 +5,7 @@
 //! to read, and asserted only as far as a busy machine allows.
 
 use crate::place::Place;
+use crate::responses::Answer;
 use crate::server::Reply;
 use crate::server::Server;
 use crate::told::Told;
@@ -248,5 +249,59 @@ fn name_servers_that_are_all_dead_are_told_within_the_limit() {
             "timeout",
             &["web.test", "CONNECT_TIMEOUT", "10.99.0.2:53: no answer"],
         );
+    });
+}
+
+/// The usual address of a gateway, which no setting names here.
+const GATEWAY: &str = "127.0.0.1:8080";
+
+fn gateway() -> Server {
+    let server = Server::start_at(GATEWAY, []);
+    let list = json!({"data": [{"id": "their-model"}]});
+    server.on(
+        "/v1/models",
+        [Reply::json(200, &list), Reply::json(200, &list)],
+    );
+    server
+}
+
+#[test]
+fn no_prompt_goes_to_a_stranger_at_the_usual_address_of_a_gateway() {
+    in_network("", |place| {
+        let nobody = place.sx(["exec", "--provider", "router", "hi"]).run();
+        nobody.check_code(3);
+        nobody.check_said("nothing answers at http://127.0.0.1:8080");
+
+        let server = gateway();
+        let ran = place.sx(["exec", "--provider", "router", "hi"]).run();
+        ran.check_code(3);
+        ran.check_said("answers something with their-model, started by you");
+        ran.check_said("sx config --set ROUTER_URL http://127.0.0.1:8080");
+        assert_eq!(server.requests_to("/v1/models").len(), 1);
+        assert!(server.requests().is_empty());
+    });
+}
+
+#[test]
+fn a_person_decides_whether_a_stranger_is_theirs() {
+    in_network("", |place| {
+        let server = gateway();
+        let mut sx = place.sx(["--provider", "router", "hi"]).start_on_terminal();
+        sx.wait_for_stdout("Send this conversation there? [y/N] ");
+        sx.type_text("n\n");
+        sx.wait().check_code(3);
+        assert!(server.requests().is_empty());
+
+        let words = Answer::new().say("it is mine").whole();
+        server.on("/v1/responses", [Reply::events(&words)]);
+        server.on(
+            "/v1/models",
+            [Reply::json(200, &json!({"data": [{"id": "their-model"}]}))],
+        );
+        let mut sx = place.sx(["--provider", "router", "hi"]).start_on_terminal();
+        sx.wait_for_stdout("[y/N] ");
+        sx.type_text("y\n/exit\n");
+        sx.wait_for_stdout("it is mine");
+        sx.wait().check_code(0);
     });
 }

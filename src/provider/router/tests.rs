@@ -73,15 +73,33 @@ fn wires_are_tried_in_order_and_the_one_that_answers_stays() {
 fn a_gateway_without_any_wire_is_refused_and_tried_anew_the_next_time() {
     let mut router = router();
     assert_eq!(answer(&mut router, 405, ""), None);
+    assert_eq!(answer(&mut router, 404, ""), None);
     let error = answer(&mut router, 404, "404 page not found")
         .unwrap()
         .to_string();
     assert!(
-        error.contains("/v1/responses, /v1/chat/completions"),
+        error.contains("/v1/responses, /v1/chat/completions, /v1/messages"),
         "{error}"
     );
     router.begin_turn();
     assert_eq!(path_of(&mut router), "/v1/responses");
+}
+
+#[test]
+fn a_gateway_that_speaks_messages_alone_is_spoken_to_so() {
+    let mut router = router();
+    assert_eq!(answer(&mut router, 404, "{}"), None);
+    assert_eq!(answer(&mut router, 404, "{}"), None);
+    assert_eq!(path_of(&mut router), "/v1/messages");
+    // It named no models, so an alias is what the vendor of that wire means by it.
+    assert!(router.model("sonnet").starts_with("claude-"));
+    assert!(router.window("sonnet") > 0);
+    assert!(router.question("sonnet", None).unwrap().is_some());
+    router.answered("sonnet", 200, br#"{"data":[{"id":"one"}]}"#);
+    assert_eq!(router.model("sonnet"), "one");
+    router.heard(&head(200, "text/event-stream"));
+    router.begin_turn();
+    assert_eq!(path_of(&mut router), "/v1/messages");
 }
 
 #[test]
