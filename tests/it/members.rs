@@ -297,6 +297,72 @@ fn an_answer_without_a_word_is_asked_for_once_more_and_then_warned_of() {
 }
 
 #[test]
+fn a_gateway_that_speaks_messages_alone_is_found_and_kept() {
+    let gateway = Member {
+        address_key: "ROUTER_URL",
+        key: None,
+        models_path: "/v1/models",
+        header: None,
+        ..anthropic("router")
+    };
+    let place = Place::new();
+    place.write("work/note", "the note says seven\n");
+    let server = serve(
+        &gateway,
+        vec![stream(&gateway.call), stream(&gateway.words)],
+    );
+    let unknown = Reply::json(404, &json!({"detail": "Not Found"}));
+    server.on("/v1/chat/completions", [unknown]);
+    let ran = gateway.exec(&place, &server).run();
+    ran.check_code(0).check_stdout("done\n");
+    server.check_done();
+    let requests = server.requests_to(gateway.path);
+    assert_eq!(requests[0].header("authorization"), "");
+    assert_eq!(requests[0].header("x-api-key"), "");
+    gateway.check_pair(&requests[1].json());
+}
+
+/// Nothing set and no login is a gateway that nobody named; a login or an address is codex.
+#[test]
+fn who_answers_where_nobody_says_so_follows_from_what_is_there() {
+    let provider = |place: &Place, set: &[(&str, &str)]| {
+        let sx = place.sx(["config", "--get", "PROVIDER"]);
+        let sx = set.iter().fold(sx, |sx, (key, value)| sx.env(key, value));
+        sx.run().check_code(0).text().to_string()
+    };
+    let url = ("ROUTER_URL", "http://127.0.0.1:1");
+    let codex = ("CODEX_BASE_URL", "http://127.0.0.1:1");
+    let home = ("CODEX_HOME", "/nothing-there");
+    let place = Place::new();
+    assert_eq!(provider(&place, &[]), "scorpiox\n");
+    assert_eq!(provider(&place, &[home]), "scorpiox\n");
+    assert_eq!(provider(&place, &[codex]), "codex\n");
+    assert_eq!(provider(&place, &[codex, url]), "scorpiox\n");
+    place
+        .sx(["status"])
+        .run()
+        .check_code(3)
+        .check_said("sx login");
+    place
+        .sx(["fetchtoken"])
+        .run()
+        .check_code(3)
+        .check_said("sx login");
+    let ran = place.sx(["doctor"]).run();
+    assert!(ran.check_code(3).text().contains("fix: `sx login`"));
+    let ran = place.sx(["status"]).env(url.0, url.1).run();
+    assert!(ran.check_code(0).text().starts_with("provider  scorpiox\n"));
+    let place = Place::with_credential();
+    assert_eq!(provider(&place, &[]), "codex\n");
+    assert_eq!(provider(&place, &[url]), "scorpiox\n");
+    assert_eq!(provider(&place, &[("PROVIDER", "gemini")]), "gemini\n");
+    let ran = place
+        .sx(["config", "--show-source", "--get", "PROVIDER"])
+        .run();
+    ran.check_stdout("codex  # default where a login or a setting of codex is there\n");
+}
+
+#[test]
 fn a_gateway_without_an_address_says_what_to_set() {
     let place = Place::new();
     let ran = place.sx(["exec", "hi"]).env("PROVIDER", "scorpiox").run();
