@@ -242,7 +242,6 @@ impl Agent {
     fn try_once(&mut self, aside: Option<&Aside>, why: &mut Why) -> Result<Reply, Failure> {
         let token = self.token(*why)?;
         *why = Why::Proactive;
-        self.check_account(token.as_ref())?;
         self.inquire(token.as_ref())?;
         let mut request = provider::Request {
             model: &self.options.model,

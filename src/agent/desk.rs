@@ -175,51 +175,6 @@ impl Desk {
         }
     }
 
-    /// Sends a request beside the conversation, and waits for the whole answer; `whole` bounds it.
-    /// A stop that comes meanwhile fails it, and is there for the next `check`.
-    pub fn ask(
-        &mut self,
-        request: Request,
-        socket: Option<&Path>,
-        whole: Deadline,
-    ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
-        let lost = |error: net::Error| Unreachable {
-            why: error.to_string(),
-            may_have_arrived: error.may_have_arrived(),
-        };
-        let started = match socket {
-            Some(socket) => self.client.start_on_socket(request, socket),
-            None => self.client.start(request),
-        };
-        let mut transfer = started.map_err(lost)?;
-        let mut body = Vec::new();
-        while transfer.step(&mut body).map_err(lost)? != Progress::Done {
-            if body.len() > FETCH_BYTES_MAX || whole.is_over() {
-                let host = transfer.host().to_string();
-                return Err(lost(match whole.is_over() {
-                    true => net::Error::Timeout {
-                        host,
-                        limit: whole.limit(),
-                    },
-                    false => net::Error::TooLong {
-                        host,
-                        bytes_max: FETCH_BYTES_MAX,
-                    },
-                }));
-            }
-            let deadline = transfer.deadline().sooner(whole);
-            let waited = self.wait(Some(&transfer), deadline);
-            waited.map_err(|failure| self.unreachable(failure))?;
-        }
-        let Some(head) = transfer.head().cloned() else {
-            return Err(Unreachable::new("an answer without a head"));
-        };
-        if socket.is_none() {
-            self.client.finish(transfer);
-        }
-        Ok((head.status, head.headers, body))
-    }
-
     /// A stop that came while a credential was renewed is for the loop to obey, not for `auth`.
     fn unreachable(&mut self, failure: Failure) -> Unreachable {
         let why = failure.to_string();
@@ -251,8 +206,42 @@ impl auth::Fetch for Desk {
         request: Request,
         socket: Option<&Path>,
     ) -> Result<(u16, Headers, Vec<u8>), Unreachable> {
+        let lost = |error: net::Error| Unreachable {
+            why: error.to_string(),
+            may_have_arrived: error.may_have_arrived(),
+        };
         let whole = Deadline::after(FETCH_TIME_MAX, "the time for renewing a login");
-        self.ask(request, socket, whole)
+        let started = match socket {
+            Some(socket) => self.client.start_on_socket(request, socket),
+            None => self.client.start(request),
+        };
+        let mut transfer = started.map_err(lost)?;
+        let mut body = Vec::new();
+        while transfer.step(&mut body).map_err(lost)? != Progress::Done {
+            if body.len() > FETCH_BYTES_MAX || whole.is_over() {
+                let host = transfer.host().to_string();
+                return Err(lost(match whole.is_over() {
+                    true => net::Error::Timeout {
+                        host,
+                        limit: whole.limit(),
+                    },
+                    false => net::Error::TooLong {
+                        host,
+                        bytes_max: FETCH_BYTES_MAX,
+                    },
+                }));
+            }
+            let deadline = transfer.deadline().sooner(whole);
+            let waited = self.wait(Some(&transfer), deadline);
+            waited.map_err(|failure| self.unreachable(failure))?;
+        }
+        let Some(head) = transfer.head().cloned() else {
+            return Err(Unreachable::new("an answer without a head"));
+        };
+        if socket.is_none() {
+            self.client.finish(transfer);
+        }
+        Ok((head.status, head.headers, body))
     }
 
     fn pause(&mut self, deadline: Deadline) -> Result<(), Unreachable> {

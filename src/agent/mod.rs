@@ -9,7 +9,6 @@ pub mod adapt;
 pub mod ask;
 pub mod batch;
 pub mod calls;
-pub mod check;
 pub mod compact;
 pub mod desk;
 pub mod event;
@@ -79,8 +78,6 @@ pub struct Options {
     pub retries_max: u32,
     /// `RETRY_TOTAL`: how long all waits before one answer may take together.
     pub retry_total: Duration,
-    /// `-v`: the person wants to hear of what can be passed over.
-    pub is_verbose: bool,
     /// `CONTEXT_WINDOW`: tokens, where the user knows better than the provider.
     pub window: Option<u64>,
     /// `COMPACT_AT`: how full the window may get, in percent, before the conversation is made
@@ -141,8 +138,6 @@ pub struct Run {
     is_open: bool,
     /// A request of this process got its answer, so the address and the way there are good.
     has_worked: bool,
-    /// The service was asked what it wants to be asked about the account.
-    is_checked: bool,
     /// How many calls were handed to the hands; each has its number as its name there.
     calls_sent: u64,
     /// Words of an answer that a signal cut off.

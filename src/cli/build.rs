@@ -96,7 +96,6 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         turns_max: u32::try_from(settings.count("MAX_TURNS")).unwrap_or(u32::MAX),
         retries_max: u32::try_from(settings.count("RETRY_MAX")).unwrap_or(u32::MAX),
         retry_total: settings.duration("RETRY_TOTAL"),
-        is_verbose: ground.is_verbose,
         window: Some(settings.count("CONTEXT_WINDOW")).filter(|tokens| *tokens > 0),
         compact_at: u8::try_from(settings.count("COMPACT_AT")).unwrap_or(u8::MAX),
     };

@@ -94,7 +94,6 @@ pub fn codex_options(settings: &Settings) -> Result<codex::Options, Fault> {
         identity: identity(settings)?,
         aliases: aliases(settings)?,
         lite: codex::Lite::of_setting(settings.text("CODEX_LITE")),
-        check: codex::workspace::Check::of_setting(settings.text("CODEX_WORKSPACE_CHECK")),
     })
 }
 

@@ -284,13 +284,6 @@ pub static KEYS: &[Key] = &[
         "the request shape of newer models: as the model wants, never, always",
     ),
     key(
-        "CODEX_WORKSPACE_CHECK",
-        Kind::Choice(&["auto", "0", "1"]),
-        "auto",
-        Harmless::Never,
-        "ask where the account's requests belong: of the vendor only, never, always",
-    ),
-    key(
         "CODEX_ISSUER",
         Kind::Url,
         "https://auth.openai.com",

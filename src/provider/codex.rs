@@ -20,7 +20,6 @@ use crate::provider::Decoder;
 use crate::provider::Error;
 use crate::provider::Provider;
 use crate::provider::Request;
-use crate::provider::codex::workspace::Check;
 use crate::provider::codex::workspace::Routing;
 use crate::provider::complaint::Complaint;
 use crate::provider::lessons::Change;
@@ -132,8 +131,6 @@ pub struct Options {
     pub aliases: Aliases,
     /// CODEX_LITE.
     pub lite: Lite,
-    /// CODEX_WORKSPACE_CHECK.
-    pub check: Check,
 }
 
 /// The member.
@@ -291,9 +288,6 @@ impl Provider for Codex {
     ) -> Option<Result<exchange::Request, Error>> {
         // A key has no workspace.
         let token = token.filter(|token| token.account_id.is_some())?;
-        if !self.options.check.is_wanted_at(&self.options.base_url) {
-            return None;
-        }
         let url = workspace::url(&self.options.base_url);
         let request = exchange::Request::get(url).header("accept", "application/json");
         Some(self.signed(request, Some(token)))
@@ -304,12 +298,12 @@ impl Provider for Codex {
         token: Option<&auth::Token>,
         status: u16,
         body: &[u8],
-    ) -> Result<Option<String>, String> {
+    ) -> Result<(), String> {
         let account = token.and_then(|token| token.account_id.as_deref());
         let routing = workspace::read(account.unwrap_or_default(), status, body)?;
         let elsewhere = routing.elsewhere(&self.options.base_url);
         self.routing = Some(routing);
-        Ok(elsewhere)
+        elsewhere.map_or(Ok(()), Err)
     }
 
     fn models_request(&self, token: Option<&auth::Token>) -> Result<exchange::Request, Error> {

@@ -112,15 +112,15 @@ pub trait Provider {
         None
     }
 
-    /// Takes the answer to that question, and returns what the person has to hear of it. An error
-    /// says why it is of no use, and ends nothing.
+    /// Takes the answer to that question. An error says why the answer is of no use: it is worth
+    /// a word to the person, and ends nothing.
     fn checked(
         &mut self,
         _token: Option<&auth::Token>,
         _status: u16,
         _body: &[u8],
-    ) -> Result<Option<String>, String> {
-        Ok(None)
+    ) -> Result<(), String> {
+        Ok(())
     }
 
     /// The request for the list of the models that there are.

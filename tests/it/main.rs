@@ -13,8 +13,6 @@ mod sx;
 
 // What a service does not take, left out.
 mod adapt;
-// What is asked about the account beside the conversation.
-mod account;
 // The static binary where there is nothing else.
 mod alone;
 // Credentials and their refresh.

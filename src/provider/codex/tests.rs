@@ -11,7 +11,6 @@ fn codex(base_url: &str) -> Codex {
         identity: Identity::own(),
         aliases: Aliases::default(),
         lite: Lite::Auto,
-        check: Check::Always,
     })
 }
 
@@ -192,7 +191,7 @@ fn the_workspace_is_asked_for_a_login_and_its_region_named_from_then_on() {
     assert!(codex.checked(Some(&token), 404, b"").is_err());
     assert_eq!(region(&mut codex, &token), None);
     let body = br#"{"accounts":[{"id":"acc","account_routing_override":"us"}]}"#;
-    assert_eq!(codex.checked(Some(&token), 200, body), Ok(None));
+    assert_eq!(codex.checked(Some(&token), 200, body), Ok(()));
     assert_eq!(region(&mut codex, &token).as_deref(), Some("us"));
     assert_eq!(region(&mut codex, &key), None, "another account's");
 }

@@ -6,7 +6,6 @@
 //! constraint, and the service itself refuses what it must not take.
 
 use crate::auth;
-use crate::http::url::Scheme;
 use crate::http::url::Url;
 use serde_json::Value;
 
@@ -18,41 +17,6 @@ const REGIONS: &[&str] = &["us", "us_cr"];
 
 /// What the service says where there is nothing to be said.
 const NO_CONSTRAINT: &str = "NO_CONSTRAINT";
-
-/// The host of the vendor's own service. Others that speak as it does need not know the question.
-const VENDOR_HOST: &str = "chatgpt.com";
-
-/// `CODEX_WORKSPACE_CHECK`: whether the question is asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Check {
-    /// Of the vendor's own service.
-    #[default]
-    Auto,
-    /// Of none.
-    Never,
-    /// Of any.
-    Always,
-}
-
-impl Check {
-    /// The word of the setting: `0`, `1`, and anything else is `auto`.
-    pub fn of_setting(word: &str) -> Check {
-        match word {
-            "0" => Check::Never,
-            "1" => Check::Always,
-            _ => Check::Auto,
-        }
-    }
-
-    /// Whether a service at `base_url` is asked.
-    pub fn is_wanted_at(self, base_url: &Url) -> bool {
-        match self {
-            Check::Auto => base_url.scheme == Scheme::Https && base_url.host == VENDOR_HOST,
-            Check::Never => false,
-            Check::Always => true,
-        }
-    }
-}
 
 /// How the requests of an account are to be routed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,22 +149,6 @@ mod tests {
         let words = "the workspace check was answered with status 404";
         assert_eq!(missing, Err(words.to_string()));
         assert!(read("acc", 200, b"<html>").is_err());
-    }
-
-    #[test]
-    fn only_the_vendor_is_asked_unless_a_setting_says_so() {
-        for (word, base_url, expected) in [
-            ("auto", "https://chatgpt.com/backend-api/codex", true),
-            ("auto", "http://chatgpt.com/backend-api/codex", false),
-            ("auto", "https://chatgpt.com.example.org/codex", false),
-            ("auto", "http://127.0.0.1:1/backend-api/codex", false),
-            ("0", "https://chatgpt.com/backend-api/codex", false),
-            ("1", "http://127.0.0.1:1/backend-api/codex", true),
-        ] {
-            let check = Check::of_setting(word);
-            let url = Url::parse(base_url).unwrap();
-            assert_eq!(check.is_wanted_at(&url), expected, "{word} {base_url}");
-        }
     }
 
     #[test]
