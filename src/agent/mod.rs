@@ -16,6 +16,7 @@ pub mod failure;
 pub mod lookup;
 pub mod prompt;
 pub mod shorten;
+pub mod silence;
 pub mod turn;
 
 use crate::agent::desk::Desk;
@@ -204,7 +205,7 @@ impl Agent {
             let n = self.run.turns;
             self.show(&Event::Turn { n })?;
             self.compact_when_full()?;
-            let reply = self.ask()?;
+            let reply = self.ask_for_words()?;
             self.run.answers += 1;
             if let Some(answers) = &mut self.run.answers_since_compaction {
                 *answers += 1;
@@ -233,14 +234,6 @@ impl Agent {
             }
             self.take_steering();
         }
-    }
-
-    /// A task that ends without a word may not be done: whoever started it should look.
-    fn warn_of_silence(&mut self) -> Result<(), Failure> {
-        if !self.run.text.trim().is_empty() {
-            return Ok(());
-        }
-        self.show(&Event::Warning("the model ended its answer without a word"))
     }
 
     /// Once, before the first request: waits for the hands, says who works where, and tells the

@@ -62,7 +62,10 @@ pub struct Wishes<'a> {
 pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     let settings = &ground.settings;
     let tools = tool_specs(settings);
-    let mut client = net::Client::new(network(settings)?);
+    let mut client = net::Client::new(match wishes.gateway {
+        Some(_) => direct(settings)?,
+        None => network(settings)?,
+    });
     let recorder = match &wishes.talk.record {
         None => None,
         Some(dir) => {
@@ -174,6 +177,14 @@ pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
             true => Scope::Loopback,
             false => Scope::Anywhere,
         },
+    })
+}
+
+/// The same without any proxy.
+pub fn direct(settings: &Settings) -> Result<net::client::Options, Fault> {
+    Ok(net::client::Options {
+        proxies: Variables::default(),
+        ..network(settings)?
     })
 }
 

@@ -107,6 +107,7 @@ impl Row {
     fn new(settings: &Settings, setting: &Setting) -> Row {
         let (origin, place) = match &setting.origin {
             Origin::Default => ("default", None),
+            Origin::Implied(_) => ("implied", None),
             Origin::File { path, line, tier } => (tier_name(*tier), Some((path, *line))),
             Origin::Environment => ("environment", None),
             Origin::CommandLine => ("command line", None),

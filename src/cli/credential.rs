@@ -24,6 +24,7 @@ use crate::cli::fault::Fault;
 use crate::cli::ground;
 use crate::cli::ground::Ground;
 use crate::config::Origin;
+use crate::config::Setting;
 use crate::config::Settings;
 use crate::proc;
 use std::path::Path;
@@ -66,6 +67,23 @@ pub fn source(ground: &Ground) -> Result<Option<Box<dyn auth::Source>>, Fault> {
         renewer: Some(renewer(ground)),
         ..store_options(ground, credential_places(ground)?)?
     }))))
+}
+
+/// Whether a run that nobody told which service to ask is for codex: something speaks of its login
+/// or its address, and nothing names a gateway. The folder of the official client alone says
+/// nothing; what lies in it does.
+pub fn is_codex_meant(ground: &Ground) -> bool {
+    let settings = &ground.settings;
+    if settings.is_set("PROVIDER") || settings.is_set("ROUTER_URL") {
+        return false;
+    }
+    let is_of_codex = |setting: &Setting| {
+        let name = setting.key.name;
+        name.starts_with("CODEX_") && name != "CODEX_HOME" && settings.is_set(name)
+    };
+    // A name that an account cannot have was set by somebody.
+    let has_login = || credential_places(ground).is_ok_and(|places| places.find().is_ok());
+    settings.iter().any(is_of_codex) || has_login()
 }
 
 /// The login that a command lends to others, for what that command is about.

@@ -10,7 +10,9 @@ use crate::cli::build;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
+use crate::cli::member;
 use crate::cli::stop;
+use crate::config::Settings;
 use crate::http::url::Url;
 use crate::net;
 use crate::net::drive;
@@ -45,6 +47,19 @@ pub fn run(ground: &Ground, options: &Doctor) -> Result<Exit, Fault> {
     let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
     let mut client = net::Client::new(build::network(&ground.settings)?);
     let mut exit = Exit::Done;
+    let tell = |finding: &Finding, out: &mut dyn Write| {
+        let line = match options.is_json {
+            true => {
+                serde_json::to_string(finding).map_err(|error| Fault::new(Exit::Fault, error))?
+            }
+            false => spoken(finding),
+        };
+        writeln!(out, "{line}").map_err(|error| Fault::output(&error))
+    };
+    if member::is_nameless_gateway(&ground.settings) {
+        tell(&nobody(&ground.settings), &mut out)?;
+        return Ok(Exit::Settings);
+    }
     for (key, url) in build::hosts(&ground.settings)? {
         // Name, connection and handshake have limits of their own.
         let reached = drive::connect(&mut client, &url, &signals, Deadline::never());
@@ -58,15 +73,21 @@ pub fn run(ground: &Ground, options: &Doctor) -> Result<Exit, Fault> {
         if finding.state == State::Fail {
             exit = Exit::Settings;
         }
-        let line = match options.is_json {
-            true => {
-                serde_json::to_string(&finding).map_err(|error| Fault::new(Exit::Fault, error))?
-            }
-            false => spoken(&finding),
-        };
-        writeln!(out, "{line}").map_err(|error| Fault::output(&error))?;
+        tell(&finding, &mut out)?;
     }
     Ok(exit)
+}
+
+/// No setting says whom a run would ask.
+fn nobody(settings: &Settings) -> Finding {
+    let fault = member::no_gateway(settings, "");
+    Finding {
+        check: "provider",
+        name: settings.text("PROVIDER").to_string(),
+        state: State::Fail,
+        detail: fault.what,
+        fix: fault.hint,
+    }
 }
 
 fn host(key: &str, url: &Url, reached: Result<Trace, net::Error>) -> Finding {

@@ -6,6 +6,7 @@ use crate::base::secret::Secret;
 use crate::base::text;
 use crate::cli::args::Color;
 use crate::cli::args::Common;
+use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::config;
@@ -74,7 +75,7 @@ impl Ground {
         // Before we open anything that stays open: the number could be that of one of ours.
         let number = settings.text("CODEX_TOKEN_FD");
         let handed_token = (!number.is_empty()).then(|| token_of_descriptor(number));
-        Ok(Ground {
+        let mut ground = Ground {
             self_path,
             cwd,
             settings,
@@ -85,13 +86,32 @@ impl Ground {
             is_quiet: common.is_quiet,
             is_verbose: common.is_verbose,
             handed_token,
-        })
+        };
+        if credential::is_codex_meant(&ground) {
+            let why = "a login or a setting of codex is there";
+            ground.settings.imply("PROVIDER", "codex", why);
+        }
+        Ok(ground)
+    }
+
+    /// The same for a command that is about a login: unless somebody names another provider, that
+    /// of codex.
+    pub fn about_login(mut self) -> Ground {
+        let why = "a command is about a login";
+        self.settings.imply("PROVIDER", "codex", why);
+        self
     }
 
     /// Where sessions are kept; `None` where there is no place for them.
     pub fn session_dir(&self) -> Option<PathBuf> {
         let below_state = || Some(self.places.state_dir.as_ref()?.join("sessions"));
         self.settings.path("SESSION_DIR").or_else(below_state)
+    }
+
+    /// The person's own settings file; `None` where there is no place for one.
+    pub fn settings_file(&self) -> Option<PathBuf> {
+        let dir = self.places.config_dir.as_ref()?;
+        Some(dir.join(config::FILE_NAME))
     }
 
     /// Says what was wrong with the settings, on standard error.

@@ -45,7 +45,6 @@ use crate::net;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
-use std::path::PathBuf;
 use talk::Talk;
 
 /// A credential file is the longest that can be handed in.
@@ -342,7 +341,10 @@ fn offer_setting(
 ) -> Result<(), Fault> {
     let (key, value) = PROVIDER;
     let is_set = ground.settings.is_set(key) && ground.settings.text(key) == value;
-    let Some(path) = settings_file(ground).filter(|_| !is_set && !options.is_config_kept) else {
+    let Some(path) = ground
+        .settings_file()
+        .filter(|_| !is_set && !options.is_config_kept)
+    else {
         return Ok(());
     };
     let shown = path.display();
@@ -361,11 +363,6 @@ fn offer_setting(
         Err(error) => talk.say(&format!("warning: cannot write {shown}: {error}")),
     }
     Ok(())
-}
-
-fn settings_file(ground: &Ground) -> Option<PathBuf> {
-    let dir = ground.places.config_dir.as_ref()?;
-    Some(dir.join(config::FILE_NAME))
 }
 
 /// A login that failed, as the end of the command.

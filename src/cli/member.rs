@@ -60,7 +60,7 @@ pub fn address_key(settings: &Settings) -> &'static str {
 /// Where the service is.
 pub fn address(settings: &Settings) -> Result<Url, Fault> {
     if is_nameless_gateway(settings) {
-        return Err(no_gateway(""));
+        return Err(no_gateway(settings, ""));
     }
     url(settings, address_key(settings))
 }
@@ -71,12 +71,20 @@ pub fn is_nameless_gateway(settings: &Settings) -> bool {
     key == "ROUTER_URL" && settings.text(key).is_empty()
 }
 
-/// What is said then; `more` ends the sentence.
-pub fn no_gateway(more: &str) -> Fault {
-    let what = format!("PROVIDER is a gateway, but ROUTER_URL does not say where it is{more}");
-    let hint = "set ROUTER_URL, or log in with `sx login` and set PROVIDER=codex, or set \
-                OPENAI_BASE_URL and PROVIDER=openai, or try `sx demo`";
-    Fault::new(Exit::Settings, what).hint(hint)
+/// What is said then; `more` ends the sentence. Who has a key is told of it first.
+pub fn no_gateway(settings: &Settings, more: &str) -> Fault {
+    let what = format!("no setting says which service answers: ROUTER_URL is empty{more}");
+    let keys = [
+        ("ANTHROPIC_API_KEY", "anthropic"),
+        ("OPENAI_API_KEY", "openai"),
+        ("GEMINI_API_KEY", "gemini"),
+        ("GOOGLE_API_KEY", "gemini"),
+    ];
+    let found = keys.iter().find(|(key, _)| !settings.text(key).is_empty());
+    let key = found.map(|(key, provider)| format!("`--provider {provider}` uses {key}; else "));
+    let hint = "`sx login` takes a ChatGPT account, ROUTER_URL a gateway, OPENAI_BASE_URL with \
+                PROVIDER=openai a server of your own; or try `sx demo`";
+    Fault::new(Exit::Settings, what).hint(format!("{}{hint}", key.unwrap_or_default()))
 }
 
 /// What codex needs to know.

@@ -98,6 +98,7 @@ pub fn main() -> ExitCode {
 fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { common, command } = invocation;
     let survey = || Ground::survey(program, &common);
+    let survey_for_login = || survey().map(Ground::about_login);
     if command != Command::Hands {
         // Whoever holds a credential shows its memory to nobody. The hands hold none, and close
         // themselves when their sandbox stands. No kernel of today refuses this.
@@ -118,13 +119,13 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Sessions(what) => sessions(&survey()?, &what),
         Command::Doctor(options) => doctor::run(&survey()?, &options),
         Command::Probe(options) => probe::run(&survey()?, &options),
-        Command::Login(options) => login::run(&survey()?, &options),
-        Command::Logout(options) => logout::run(&survey()?, &options),
-        Command::Status { is_json } => status::run(&survey()?, is_json),
-        Command::Usage { is_json } => usage::run(&survey()?, is_json),
+        Command::Login(options) => login::run(&survey_for_login()?, &options),
+        Command::Logout(options) => logout::run(&survey_for_login()?, &options),
+        Command::Status { is_json } => status::run(survey()?, is_json),
+        Command::Usage { is_json } => usage::run(&survey_for_login()?, is_json),
         Command::Models { is_json } => models::run(&survey()?, is_json),
-        Command::TokenServe(options) => token::serve(&survey()?, &options),
-        Command::Fetchtoken(options) => fetchtoken::run(&survey()?, &options),
+        Command::TokenServe(options) => token::serve(&survey_for_login()?, &options),
+        Command::Fetchtoken(options) => fetchtoken::run(&survey_for_login()?, &options),
         Command::Exec(options) => exec::run(program, &common, &options),
         Command::Chat(options) => chat::run(&survey()?, &options),
         Command::Demo { is_kept } => demo(program, &common, is_kept),

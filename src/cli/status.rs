@@ -22,7 +22,12 @@ use std::path::Path;
 const NOBODY: &str = "nobody pays: there is no login";
 
 /// Says it, and ends well if a run could use the login.
-pub fn run(ground: &Ground, is_json: bool) -> Result<Exit, Fault> {
+pub fn run(ground: Ground, is_json: bool) -> Result<Exit, Fault> {
+    let ground = &match ground.settings.is_set("ROUTER_URL") {
+        true => ground,
+        // Where a run would ask nobody, what is missing is most likely a login.
+        false => ground.about_login(),
+    };
     ground.warn();
     let provider = ground.settings.text("PROVIDER");
     let (standing, error) = match standing(ground)? {

@@ -17,6 +17,7 @@ use crate::net::drive::Response;
 use crate::provider::Provider;
 use crate::provider::codex::Codex;
 use crate::provider::codex::usage;
+use crate::provider::codex::usage::Credits;
 use crate::provider::codex::usage::Usage;
 use crate::provider::codex::usage::Window;
 use crate::term::writer;
@@ -24,11 +25,21 @@ use serde::Serialize;
 use std::io::Write;
 
 /// The line for a program; fields are only ever added.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Line {
     limits: Vec<Row>,
     plan: Option<String>,
     account: Option<String>,
+    credits: Option<Bought>,
+}
+
+/// What was bought beside the plan.
+#[derive(Serialize)]
+struct Bought {
+    has_credits: bool,
+    is_unlimited: bool,
+    /// In the service's own number; `null` where it does not say.
+    balance: Option<String>,
 }
 
 /// One window.
@@ -48,9 +59,11 @@ struct Row {
 pub fn run(ground: &Ground, is_json: bool) -> Result<Exit, Fault> {
     let provider = ground.settings.text("PROVIDER");
     if provider != "codex" {
-        // Its login is none of the service's that is asked here.
-        let what = format!("what is left is told by codex, and PROVIDER is {provider}");
-        return Err(Fault::new(Exit::Settings, what).hint("add `--provider codex`"));
+        ground.warn();
+        return tell(&match is_json {
+            true => json(&Line::default())?,
+            false => format!("{}\n", untold(provider)),
+        });
     }
     let codex = Codex::new(member::codex_options(&ground.settings)?);
     let source = credential::login(ground, "to ask with")?;
@@ -64,17 +77,35 @@ pub fn run(ground: &Ground, is_json: bool) -> Result<Exit, Fault> {
     // There is a source, so there was a token.
     let token = token.ok_or_else(|| Fault::new(Exit::Fault, "no token was sent"))?;
     let usage = read(&codex, &response)?;
-    let page = match is_json {
-        true => {
-            let line = serde_json::to_string(&line(&token, usage));
-            line.map_err(|error| Fault::new(Exit::Fault, error))? + "\n"
-        }
+    tell(&match is_json {
+        true => json(&line(&token, usage))?,
         false => spoken(&token, &usage, clock::unix_seconds()),
-    };
+    })
+}
+
+fn tell(page: &str) -> Result<Exit, Fault> {
     let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
     out.write_all(page.as_bytes())
         .map_err(|error| Fault::output(&error))?;
     Ok(Exit::Done)
+}
+
+fn json(line: &Line) -> Result<String, Fault> {
+    let line = serde_json::to_string(line);
+    Ok(line.map_err(|error| Fault::new(Exit::Fault, error))? + "\n")
+}
+
+/// Why there is nothing to ask.
+fn untold(provider: &str) -> String {
+    match provider {
+        "claude_code" => "claude_code tells what is left with its answers only: see the last line \
+                          of a task"
+            .to_string(),
+        "router" | "scorpiox" => {
+            format!("{provider} tells no allowance: a gateway keeps its own accounts")
+        }
+        _ => format!("{provider} tells no allowance: a key pays for what is used"),
+    }
 }
 
 fn read(codex: &Codex, response: &Response) -> Result<Usage, Fault> {
@@ -108,8 +139,17 @@ fn line(token: &Token, usage: Usage) -> Line {
         used_percent: window.limit.used_percent,
         resets_at: window.limit.resets_at,
     });
+    let credits = usage.credits.map(|credits| Bought {
+        has_credits: credits != Credits::None,
+        is_unlimited: credits == Credits::Unlimited,
+        balance: match credits {
+            Credits::Left(balance) => Some(balance).filter(|balance| !balance.is_empty()),
+            Credits::None | Credits::Unlimited => None,
+        },
+    });
     Line {
         limits: rows.collect(),
+        credits,
         plan: usage.plan.or_else(|| token.plan.clone()),
         account: token.account_id.clone().or_else(|| token.email.clone()),
     }
@@ -118,6 +158,15 @@ fn line(token: &Token, usage: Usage) -> Line {
 /// For a person, a line a window.
 fn spoken(token: &Token, usage: &Usage, now: u64) -> String {
     let mut page = format!("{}\n", whose(token));
+    // What the service says now counts more than what the token said when it was made.
+    if let Some(plan) = usage
+        .plan
+        .as_ref()
+        .filter(|plan| token.plan.as_ref() != Some(*plan))
+    {
+        let plan = text::one_line(plan);
+        page.push_str(&format!("plan {}\n", text::harmless(&plan)));
+    }
     if usage.windows.is_empty() {
         page.push_str("the service names no limit\n");
     }
@@ -141,6 +190,15 @@ fn spoken(token: &Token, usage: &Usage, now: u64) -> String {
             limit.used_percent,
             name.unwrap_or_default()
         ));
+    }
+    match &usage.credits {
+        None => {}
+        Some(Credits::None) => page.push_str("  no credits beside the plan\n"),
+        Some(Credits::Unlimited) => page.push_str("  credits without a limit\n"),
+        Some(Credits::Left(left)) if left.is_empty() => {
+            page.push_str("  there are credits beside the plan\n");
+        }
+        Some(Credits::Left(left)) => page.push_str(&format!("  {left} credits are left\n")),
     }
     page
 }
@@ -171,8 +229,20 @@ mod tests {
             ),
             "{line}"
         );
-        assert!(line.ends_with(r#"],"plan":null,"account":null}"#), "{line}");
+        assert!(
+            line.ends_with(r#"],"plan":null,"account":null,"credits":null}"#),
+            "{line}"
+        );
         let page = spoken(&token, &Usage::default(), 0);
         assert_eq!(page, "unknown account\nthe service names no limit\n");
+        let bought = Usage {
+            plan: Some("pro".to_string()),
+            credits: Some(Credits::Left("12.5".to_string())),
+            ..Usage::default()
+        };
+        let page = spoken(&token, &bought, 0);
+        let expected = "unknown account\nplan pro\nthe service names no limit\n  12.5 credits are \
+                        left\n";
+        assert_eq!(page, expected);
     }
 }

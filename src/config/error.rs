@@ -201,6 +201,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
+            Origin::Implied(why) => write!(f, "default where {why}"),
             Origin::File { path, line, .. } => At(path, *line).fmt(f),
             Origin::Environment => f.write_str("the environment"),
             Origin::CommandLine => f.write_str("the command line"),

@@ -65,6 +65,8 @@ pub enum Tier {
 pub enum Origin {
     /// Nobody.
     Default,
+    /// Nobody, and something else that is there makes another default of it; what that is.
+    Implied(&'static str),
     /// A settings file.
     File {
         /// Which.
@@ -200,7 +202,21 @@ impl Settings {
 
     /// Whether somebody set it.
     pub fn is_set(&self, key: &str) -> bool {
-        self.setting(key).origin != Origin::Default
+        !matches!(
+            self.setting(key).origin,
+            Origin::Default | Origin::Implied(_)
+        )
+    }
+
+    /// Gives `key` another default, which `why` explains; what somebody set stays.
+    pub fn imply(&mut self, key: &str, value: &str, why: &'static str) {
+        let index = KEYS.iter().position(|row| row.name == key);
+        debug_assert!(index.is_some(), "{key} is not in KEYS");
+        let setting = &mut self.table[index.unwrap_or_default()];
+        if setting.origin == Origin::Default {
+            setting.value = value.to_string();
+            setting.origin = Origin::Implied(why);
+        }
     }
 
     /// All settings, in the order of `KEYS`.

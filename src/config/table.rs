@@ -20,9 +20,9 @@ pub static KEYS: &[Key] = &[
             "router",
             "scorpiox",
         ]),
-        "codex",
+        "scorpiox",
         Harmless::Except("claude_code"),
-        "the service that answers; scorpiox is another name of router",
+        "the service that answers; scorpiox is router; unset, a login means codex",
     ),
     key(
         "MODEL",

@@ -135,12 +135,12 @@ fn a_project_may_tighten_and_choose_but_not_redirect_or_loosen() {
 fn a_project_does_not_choose_the_login_of_another_vendors_client() {
     for (line, provider) in [
         ("PROVIDER=gemini\n", "gemini"),
-        ("PROVIDER=claude_code\n", "codex"),
+        ("PROVIDER=claude_code\n", "scorpiox"),
     ] {
         let house = House::new().write("project", line);
         let (settings, warnings) = house.load(&[], &[]).unwrap();
         assert_eq!(settings.text("PROVIDER"), provider);
-        assert_eq!(warnings.len(), usize::from(provider == "codex"));
+        assert_eq!(warnings.len(), usize::from(provider == "scorpiox"));
     }
     let house = House::new().write("project", "PROVIDER=claude_code\n");
     let (_, warnings) = house.load(&[], &[]).unwrap();

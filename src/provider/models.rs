@@ -89,6 +89,14 @@ fn of_entry(entry: &Value) -> Option<Model> {
     })
 }
 
+/// Who the list says that its first model is owned by: the program that serves it, at most servers
+/// of one's own.
+pub fn owner(body: &[u8]) -> Option<String> {
+    let json: Value = serde_json::from_slice(body).ok()?;
+    let owner = json["data"][0]["owned_by"].as_str()?;
+    (!owner.is_empty()).then(|| owner.to_string())
+}
+
 /// How services say that they don't know a model, whatever the status. Lower case.
 const UNKNOWN: &[&str] = &[
     "model is not supported",

@@ -268,19 +268,98 @@ fn a_torn_answer_is_not_taken_for_a_whole_one() {
 }
 
 #[test]
-fn an_answer_without_a_word_is_warned_of() {
+fn an_answer_without_a_word_is_asked_for_once_more_and_then_warned_of() {
+    let warning = "warning: the model ended its answer without a word";
     for member in members() {
-        let place = Place::new();
         let silent = match member.name {
             "gemini" => vec![json!({"candidates": [{"finishReason": "STOP"}]})],
             "openai" | "router" => vec![member.words[1].clone()],
             _ => [&member.words[..1], &member.words[4..]].concat(),
         };
-        let server = serve(&member, vec![stream(&silent)]);
+        let place = Place::new();
+        let server = serve(&member, vec![stream(&silent), stream(&silent)]);
         let ran = member.exec(&place, &server).run();
-        ran.check_code(0)
-            .check_said("the model ended its answer without a word");
+        ran.check_code(0).check_said(warning);
+        server.check_done();
+        let place = Place::new();
+        let server = serve(&member, vec![stream(&silent), stream(&member.words)]);
+        let ran = member.exec(&place, &server).run();
+        ran.check_code(0).check_stdout("done\n");
+        assert!(!ran.stderr.contains(warning), "{}", ran.stderr);
+        server.check_done();
+        let requests = server.requests_to(member.path);
+        assert_eq!(requests[0].body, requests[1].body, "{}", member.name);
+        let place = Place::new();
+        let server = serve(&member, vec![stream(&silent)]);
+        let ran = member.exec(&place, &server).env("RETRY_MAX", "0").run();
+        ran.check_code(0).check_said(warning);
     }
+}
+
+#[test]
+fn a_gateway_that_speaks_messages_alone_is_found_and_kept() {
+    let gateway = Member {
+        address_key: "ROUTER_URL",
+        key: None,
+        models_path: "/v1/models",
+        header: None,
+        ..anthropic("router")
+    };
+    let place = Place::new();
+    place.write("work/note", "the note says seven\n");
+    let server = serve(
+        &gateway,
+        vec![stream(&gateway.call), stream(&gateway.words)],
+    );
+    let unknown = Reply::json(404, &json!({"detail": "Not Found"}));
+    server.on("/v1/chat/completions", [unknown]);
+    let ran = gateway.exec(&place, &server).run();
+    ran.check_code(0).check_stdout("done\n");
+    server.check_done();
+    let requests = server.requests_to(gateway.path);
+    assert_eq!(requests[0].header("authorization"), "");
+    assert_eq!(requests[0].header("x-api-key"), "");
+    gateway.check_pair(&requests[1].json());
+}
+
+/// Nothing set and no login is a gateway that nobody named; a login or an address is codex.
+#[test]
+fn who_answers_where_nobody_says_so_follows_from_what_is_there() {
+    let provider = |place: &Place, set: &[(&str, &str)]| {
+        let sx = place.sx(["config", "--get", "PROVIDER"]);
+        let sx = set.iter().fold(sx, |sx, (key, value)| sx.env(key, value));
+        sx.run().check_code(0).text().to_string()
+    };
+    let url = ("ROUTER_URL", "http://127.0.0.1:1");
+    let codex = ("CODEX_BASE_URL", "http://127.0.0.1:1");
+    let home = ("CODEX_HOME", "/nothing-there");
+    let place = Place::new();
+    assert_eq!(provider(&place, &[]), "scorpiox\n");
+    assert_eq!(provider(&place, &[home]), "scorpiox\n");
+    assert_eq!(provider(&place, &[codex]), "codex\n");
+    assert_eq!(provider(&place, &[codex, url]), "scorpiox\n");
+    place
+        .sx(["status"])
+        .run()
+        .check_code(3)
+        .check_said("sx login");
+    place
+        .sx(["fetchtoken"])
+        .run()
+        .check_code(3)
+        .check_said("sx login");
+    let ran = place.sx(["doctor"]).run();
+    assert!(ran.check_code(3).text().contains("fix: `sx login`"));
+    let ran = place.sx(["status"]).env(url.0, url.1).run();
+    assert!(ran.check_code(0).text().starts_with("provider  scorpiox\n"));
+    let place = Place::with_credential();
+    assert_eq!(provider(&place, &[]), "codex\n");
+    assert_eq!(provider(&place, &[url]), "scorpiox\n");
+    assert_eq!(provider(&place, &[("PROVIDER", "gemini")]), "gemini\n");
+    let ran = place
+        .sx(["config", "--show-source", "--get", "PROVIDER"])
+        .run();
+    ran.check_stdout("codex  # default where a login or a setting of codex is there\n");
 }
 
 #[test]
@@ -341,7 +420,7 @@ fn the_models_of_a_service_are_listed() {
         let place = Place::new();
         let server = Server::start([]);
         server.on(member.models_path, [Reply::json(200, &list)]);
-        let sx = member.sx(&place, &server, &["models", "-e", "MODEL=two"]);
+        let sx = member.sx(&place, &server, &["models", "-m", "two"]);
         sx.run()
             .check_code(0)
             .check_stdout("  one\n* two  4096 tokens\n");

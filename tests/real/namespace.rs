@@ -276,9 +276,26 @@ fn no_prompt_goes_to_a_stranger_at_the_usual_address_of_a_gateway() {
         let ran = place.sx(["exec", "--provider", "router", "hi"]).run();
         ran.check_code(3);
         ran.check_said("answers something with their-model, started by you");
-        ran.check_said("sx config --set ROUTER_URL http://127.0.0.1:8080");
+        ran.check_said("put the line ROUTER_URL=http://127.0.0.1:8080 into ");
         assert_eq!(server.requests_to("/v1/models").len(), 1);
+        // For a proxy this address is another machine.
+        let sx = place.sx(["exec", "--provider", "router", "hi"]);
+        let ran = sx.env("HTTP_PROXY", "http://127.0.0.1:1").run();
+        ran.check_code(3).check_said("started by you");
         assert!(server.requests().is_empty());
+    });
+}
+
+#[test]
+fn what_is_no_model_service_is_not_even_asked_about() {
+    in_network("", |place| {
+        let server = Server::start_at(GATEWAY, []);
+        let nothing = Reply::json(404, &json!({}));
+        server.on("/v1/models", [nothing]);
+        let sx = place.sx(["--provider", "router", "hi"]).start_on_terminal();
+        sx.wait_for_stdout("which lists no models (status 404), started by you");
+        sx.wait().check_code(3);
+        assert_eq!(server.requests_to("").len(), 1);
     });
 }
 

@@ -13,6 +13,7 @@ use takers::CONFIG;
 use takers::EXEC;
 use takers::JSON;
 use takers::LOGIN;
+use takers::MODEL;
 use takers::NETWORK;
 use takers::PROBE;
 use takers::PROMPTED;
@@ -155,7 +156,7 @@ pub static FLAGS: &[Flag] = &[
         Some('m'),
         "M",
         "MODEL",
-        TASK,
+        MODEL,
         "the model, or an alias of it",
     ),
     key(

@@ -11,6 +11,7 @@ use crate::http::exchange;
 use crate::http::head::Headers;
 use crate::provider::Error;
 use serde_json::Value;
+use serde_json::json;
 
 /// What the service says of an account's allowance.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +20,23 @@ pub struct Usage {
     pub plan: Option<String>,
     /// Its windows; those of the model first.
     pub windows: Vec<Window>,
+    /// What was bought beside the plan, where the service says anything of it.
+    pub credits: Option<Credits>,
 }
+
+/// What an account may use once its windows are used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credits {
+    /// Nothing.
+    None,
+    /// So much, in the service's own number; empty where it only says that there are some.
+    Left(String),
+    /// As much as is wanted.
+    Unlimited,
+}
+
+/// A balance is a number; a longer text is none.
+const BALANCE_CHARS_MAX: usize = 40;
 
 /// One window of an allowance.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +101,39 @@ pub fn read(headers: &Headers, body: &[u8], now: u64) -> Option<Usage> {
     Some(Usage {
         plan: plan.filter(|plan| !plan.is_empty()).map(str::to_string),
         windows,
+        credits: credits_of(&answer["credits"]).or_else(|| credits_of(&credit_fields(headers))),
     })
+}
+
+/// The same object from the fields of an answer, which write it in words.
+fn credit_fields(headers: &Headers) -> Value {
+    let field = |name: &str| headers.first(&format!("x-codex-credits-{name}"));
+    let flag = |name| field(name).map(|text| text.eq_ignore_ascii_case("true"));
+    json!({
+        "has_credits": flag("has-credits"),
+        "unlimited": flag("unlimited"),
+        "balance": field("balance"),
+    })
+}
+
+/// `None` where nothing is said of credits.
+fn credits_of(credits: &Value) -> Option<Credits> {
+    let has_any = credits["has_credits"].as_bool();
+    if credits["unlimited"] == true {
+        return Some(Credits::Unlimited);
+    }
+    let balance = match &credits["balance"] {
+        Value::String(text) => text.trim().to_string(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    };
+    let is_number = balance.parse().is_ok_and(f64::is_finite) && balance.len() <= BALANCE_CHARS_MAX;
+    match has_any {
+        Some(true) if is_number => Some(Credits::Left(balance)),
+        Some(true) => Some(Credits::Left(String::new())),
+        Some(false) => Some(Credits::None),
+        None => is_number.then_some(Credits::Left(balance)),
+    }
 }
 
 /// One window; `None` if it does not say how much is used.
@@ -194,5 +243,52 @@ mod tests {
         headers.push("x-codex-primary-used-percent", "12.5");
         let usage = read(&headers, b"{}", NOW).unwrap();
         assert_eq!(usage.windows[0].limit.used_percent, 12.5);
+    }
+
+    #[test]
+    fn credits_are_read_from_the_body_and_else_from_the_fields() {
+        let fields = |fields: &[(&str, &str)]| {
+            let mut headers = Headers::new();
+            for (name, value) in fields {
+                headers.push(*name, *value);
+            }
+            headers
+        };
+        let left = |text: &str| Some(Credits::Left(text.to_string()));
+        let long = format!(r#"{{"credits":{{"balance":"1{}"}}}}"#, "0".repeat(99));
+        for (body, expected) in [
+            (
+                r#"{"credits":{"has_credits":true,"balance":"12.5"}}"#,
+                left("12.5"),
+            ),
+            (r#"{"credits":{"has_credits":true,"balance":7}}"#, left("7")),
+            (
+                r#"{"credits":{"has_credits":true,"balance":"\u001b[2J"}}"#,
+                left(""),
+            ),
+            (r#"{"credits":{"balance":"3"}}"#, left("3")),
+            (r#"{"credits":{"balance":"nan"}}"#, None),
+            (
+                r#"{"credits":{"has_credits":false,"balance":"0"}}"#,
+                Some(Credits::None),
+            ),
+            (
+                r#"{"credits":{"has_credits":true,"unlimited":true}}"#,
+                Some(Credits::Unlimited),
+            ),
+            (r#"{"credits":null}"#, None),
+            (&long, None),
+            ("{}", None),
+        ] {
+            let usage = read(&Headers::new(), body.as_bytes(), NOW).unwrap();
+            assert_eq!(usage.credits, expected, "{body}");
+        }
+        let headers = fields(&[
+            ("x-codex-credits-has-credits", "True"),
+            ("x-codex-credits-unlimited", "False"),
+            ("x-codex-credits-balance", "4.2"),
+        ]);
+        let usage = read(&headers, b"{}", NOW).unwrap();
+        assert_eq!(usage.credits, left("4.2"));
     }
 }

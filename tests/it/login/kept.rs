@@ -191,7 +191,8 @@ fn the_login_of_another_vendor_is_neither_read_nor_sent_to_codex() {
     assert_eq!(line["source"], "CLAUDE_CODE_OAUTH_TOKEN");
     assert_eq!(line["email"], Value::Null);
     let ran = sx(&["usage", "--provider", "claude_code"]);
-    ran.check_code(3).check_said("hint: add `--provider codex`");
+    let text = ran.check_code(0).text();
+    assert!(text.starts_with("claude_code tells what is left"), "{text}");
     server.check_done();
     let none = place.sx(["status", "--provider", "claude_code"]).run();
     none.check_code(3).check_said("no login of the vendor");
@@ -230,7 +231,8 @@ fn what_is_left_is_asked_with_a_login_that_is_renewed_once() {
         json!({"used_percent": used, "limit_window_seconds": seconds,
         "reset_at": FAR_FUTURE})
     };
-    let usage = json!({"plan_type": "pro", "rate_limit": {"primary_window": window(6, 18_000),
+    let usage = json!({"plan_type": "pro", "credits": {"has_credits": true, "balance": "12.5"},
+        "rate_limit": {"primary_window": window(6, 18_000),
         "secondary_window": window(24, 604_800)}});
     let server = Server::start([]);
     server.on("/oauth/token", [renewed]);
@@ -248,7 +250,9 @@ fn what_is_left_is_asked_with_a_login_that_is_renewed_once() {
         {"window_s": 18_000, "used_percent": 6.0, "resets_at": FAR_FUTURE},
         {"window_s": 604_800, "used_percent": 24.0, "resets_at": FAR_FUTURE},
     ]);
-    let expected = json!({"limits": limits, "plan": "pro", "account": "account-1"});
+    let credits = json!({"has_credits": true, "is_unlimited": false, "balance": "12.5"});
+    let expected =
+        json!({"limits": limits, "plan": "pro", "account": "account-1", "credits": credits});
     assert_eq!(line, expected);
     let asked = &server.requests_to("/wham/usage")[0];
     assert_eq!(asked.method, "GET");
@@ -272,6 +276,23 @@ fn what_is_left_is_asked_with_a_login_that_is_renewed_once() {
     let ran = place.sx(plain).run();
     ran.check_code(3)
         .check_said("over plain http to this machine only");
+}
+
+#[test]
+fn a_service_that_tells_no_allowance_is_said_to_tell_none() {
+    for provider in ["anthropic", "openai", "gemini", "router", "claude_code"] {
+        let place = Place::with_credential();
+        let usage = |args: &[&str]| {
+            let sx = place.sx(["usage", "--provider", provider]);
+            args.iter().fold(sx, |sx, arg| sx.arg(arg)).run()
+        };
+        let ran = usage(&[]);
+        let text = ran.check_code(0).text();
+        assert!(text.starts_with(&format!("{provider} tells ")), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line = object(usage(&["--json"]).check_code(0));
+        assert_eq!(line["limits"], json!([]), "{provider}");
+    }
 }
 
 #[test]

@@ -8,6 +8,14 @@ pub(super) const TALK: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Resume];
 pub(super) const PROMPTED: &[Verb] = &[Verb::Chat, Verb::Exec];
 /// Commands that talk to a model, and the one that shows what they would do.
 pub(super) const TASK: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Resume, Verb::Config];
+/// Commands that name a model.
+pub(super) const MODEL: &[Verb] = &[
+    Verb::Chat,
+    Verb::Exec,
+    Verb::Resume,
+    Verb::Config,
+    Verb::Models,
+];
 /// Commands that name a provider.
 pub(super) const PROVIDER: &[Verb] = &[
     Verb::Chat,
