@@ -10,6 +10,7 @@ use crate::agent::failure::Failure;
 use crate::agent::turn::Reply;
 use crate::chat::Block;
 use crate::chat::delta::Stop;
+use std::mem;
 use std::time::Duration;
 
 /// What the model did.
@@ -30,7 +31,14 @@ impl Agent {
             wait: Duration::ZERO,
             reason: SILENCE,
         })?;
-        self.ask()
+        // An answer is there, so nobody waits for a better one.
+        let retries_max = mem::take(&mut self.options.retries_max);
+        let again = self.ask();
+        self.options.retries_max = retries_max;
+        match again {
+            Err(Failure::Provider(_) | Failure::Net(_)) => Ok(reply),
+            again => again,
+        }
     }
 
     /// A task that ends without a word may not be done: whoever started it should look.

@@ -289,6 +289,13 @@ fn an_answer_without_a_word_is_asked_for_once_more_and_then_warned_of() {
         server.check_done();
         let requests = server.requests_to(member.path);
         assert_eq!(requests[0].body, requests[1].body, "{}", member.name);
+        // A service that refuses the second request does not take the first answer back.
+        let place = Place::new();
+        let refusal = Reply::json(503, &json!({"error": "busy"}));
+        let server = serve(&member, vec![stream(&silent), refusal]);
+        let ran = member.exec(&place, &server).run();
+        ran.check_code(0).check_said(warning);
+        server.check_done();
         let place = Place::new();
         let server = serve(&member, vec![stream(&silent)]);
         let ran = member.exec(&place, &server).env("RETRY_MAX", "0").run();
