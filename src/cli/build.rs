@@ -23,6 +23,7 @@ use crate::cli::resume;
 use crate::config::Origin;
 use crate::config::Settings;
 use crate::hands;
+use crate::hands::client::Client;
 use crate::hands::wire;
 use crate::hands::wire::WirePath;
 use crate::http::url::Url;
@@ -70,12 +71,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     };
     let mut desk = Desk::new(client, wishes.signals, wishes.deadline);
     if !tools.is_empty() {
-        let started = hands::client::Client::start(hands::client::Options {
-            self_path: ground.self_path.clone(),
-            environment: ground::environment(),
-            start: hands_start(ground, &tools)?,
-        });
-        desk.hands = Some(started.map_err(|error| Fault::new(Exit::Fault, error))?);
+        desk.hands = Some(hands(ground, &tools)?);
     }
     let provider = member::provider(settings)?;
     let (source, account) = credential::open(ground)?;
@@ -200,13 +196,23 @@ pub(super) fn unusable(settings: &Settings, key: &str, why: impl Display) -> Fau
 }
 
 /// The tools that are not switched off, in their fixed order.
-fn tool_specs(settings: &Settings) -> Vec<ToolSpec> {
+pub(super) fn tool_specs(settings: &Settings) -> Vec<ToolSpec> {
     if !settings.flag("TOOLS") {
         return Vec::new();
     }
     let is_on = |spec: &ToolSpec| settings.flag(&format!("TOOL_{}", spec.name.to_uppercase()));
     let specs = tools::TOOLS.iter().map(|tool| tool.spec);
     specs.filter(is_on).collect()
+}
+
+/// Hands for these tools, started.
+pub(super) fn hands(ground: &Ground, tools: &[ToolSpec]) -> Result<Client, Fault> {
+    let started = Client::start(hands::client::Options {
+        self_path: ground.self_path.clone(),
+        environment: ground::environment(),
+        start: hands_start(ground, tools)?,
+    });
+    started.map_err(|error| Fault::new(Exit::Fault, error))
 }
 
 /// The first line for the hands.

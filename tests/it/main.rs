@@ -29,6 +29,8 @@ mod demo;
 mod exec;
 // Many processes, one login.
 mod fleet;
+// Tools and patches without a model.
+mod handmade;
 // The hands over a pipe, the sandbox.
 mod hands;
 // New logins, their end, who pays, what is left.
