@@ -6,6 +6,7 @@ use crate::agent::Run;
 use crate::agent::desk::Desk;
 use crate::agent::event::Face;
 use crate::agent::event::Opening;
+use crate::agent::own;
 use crate::auth::claude::RESTRICTION;
 use crate::auth::identity::Identity;
 use crate::base::clock::Deadline;
@@ -202,7 +203,8 @@ pub(super) fn tool_specs(settings: &Settings) -> Vec<ToolSpec> {
     }
     let is_on = |spec: &ToolSpec| settings.flag(&format!("TOOL_{}", spec.name.to_uppercase()));
     let specs = tools::TOOLS.iter().map(|tool| tool.spec);
-    specs.filter(is_on).collect()
+    let own = own::TOOLS.iter().map(|tool| tool.spec);
+    specs.chain(own).filter(is_on).collect()
 }
 
 /// Hands for these tools, started.

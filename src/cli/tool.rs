@@ -5,6 +5,7 @@
 
 use crate::agent::desk::Desk;
 use crate::agent::failure::Failure;
+use crate::agent::own;
 use crate::base::clock::Deadline;
 use crate::base::text;
 use crate::chat::CallKind;
@@ -20,11 +21,13 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
 use crate::cli::input::Input;
+use crate::cli::screen;
 use crate::cli::stop;
 use crate::hands::client;
 use crate::hands::wire::CallResult;
 use crate::hands::wire::Reply;
 use crate::net;
+use crate::term::lines::Lines;
 use crate::term::writer;
 use serde::Serialize;
 use serde_json::Value;
@@ -81,10 +84,19 @@ pub fn run(ground: &Ground, options: &Tool) -> Result<Exit, Fault> {
             };
             let client = net::Client::new(build::network(&ground.settings)?);
             let mut desk = Desk::new(client, signals, Deadline::never());
-            desk.hands = Some(build::hands(ground, &tools)?);
             let call = call_of(tool, arguments);
-            let result = call_hands(&mut desk, &call).map_err(|failure| ending_of(&failure))?;
-            tell(name, &result, *is_json)
+            let result = match own::has(name) {
+                true => call_own(ground, &mut desk, &call)?,
+                false => {
+                    desk.hands = Some(build::hands(ground, &tools)?);
+                    call_hands(&mut desk, &call)
+                }
+            };
+            tell(
+                name,
+                &result.map_err(|failure| ending_of(&failure))?,
+                *is_json,
+            )
         }
     }
 }
@@ -112,6 +124,24 @@ fn call_of(tool: &ToolSpec, arguments: String) -> ToolCall {
         kind,
         opaque: None,
     }
+}
+
+/// What came of a call of the brain's own tools, which need no hands.
+fn call_own(
+    ground: &Ground,
+    desk: &mut Desk,
+    call: &ToolCall,
+) -> Result<Result<CallResult, Failure>, Fault> {
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        let typed = Lines::of_stdin().map_err(|error| Fault::new(Exit::Fault, error))?;
+        desk.typed = Some(typed);
+    }
+    let mut face = screen::for_chat(ground)?;
+    let mut room = own::Room {
+        desk,
+        face: face.as_mut(),
+    };
+    Ok(own::run(call, &mut room))
 }
 
 /// What came of the call. When this fails, the hands end and take all that they started along.

@@ -149,6 +149,20 @@ pub static KEYS: &[Key] = &[
         "the tool that shows the model an image",
     ),
     key(
+        "TOOL_PLAN",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that shows the steps of a task",
+    ),
+    key(
+        "TOOL_ASK_USER",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that asks you a question, where you sit at a terminal",
+    ),
+    key(
         "SANDBOX",
         Kind::Choice(&["workspace", "read-only", "off"]),
         "workspace",

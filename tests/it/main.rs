@@ -39,6 +39,8 @@ mod login;
 mod members;
 // Cuts, stalls, resets, reuse.
 mod net;
+// The tools that need the person.
+mod person;
 // One request, told as a page, an object or events.
 mod probe;
 // Children, secrets, what outlives whom.
