@@ -10,6 +10,7 @@ pub mod base;
 pub mod sys;
 
 // Floor 1, formats: bytes in, values out; no files, sockets, clock or environment.
+pub mod html;
 pub mod http;
 pub mod patch;
 

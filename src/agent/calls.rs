@@ -170,6 +170,7 @@ impl Agent {
         own::Room {
             desk: &mut self.desk,
             face: self.face.as_mut(),
+            web: self.web.as_mut(),
         }
     }
 
@@ -277,6 +278,10 @@ impl Agent {
         } else {
             format!("there are: {}", names.join(", "))
         };
+        if let Some(key) = own::switch(&call.name) {
+            let text = format!("{} is switched off here; {key} switches it on", call.name);
+            return failed(&text, "switched off");
+        }
         let name = text::one_line(&call.name);
         let name = text::ellipsis(&name, NAME_CHARS_MAX);
         failed(&format!("there is no tool {name}; {offer}"), "no such tool")

@@ -110,6 +110,8 @@ pub struct Agent {
     pub desk: Desk,
     /// Who is told.
     pub face: Box<dyn Face>,
+    /// The way to pages of the network, if tools have one.
+    pub web: Option<own::fetch::Web>,
     /// The session's file, if one is kept.
     pub log: Option<session::log::Log>,
     /// Where exchanges are kept, if they are.

@@ -7,6 +7,8 @@ use crate::agent::desk::Desk;
 use crate::agent::event::Face;
 use crate::agent::event::Opening;
 use crate::agent::own;
+use crate::agent::own::fetch::Consent;
+use crate::agent::own::fetch::Web;
 use crate::auth::claude::RESTRICTION;
 use crate::auth::identity::Identity;
 use crate::base::clock::Deadline;
@@ -49,6 +51,8 @@ pub struct Wishes<'a> {
     pub talk: &'a Talk,
     /// Who is told.
     pub face: Box<dyn Face>,
+    /// Who could be asked.
+    pub reader: Reader,
     /// The signals, taken before the first thread.
     pub signals: Signals,
     /// The end of the whole run.
@@ -57,11 +61,22 @@ pub struct Wishes<'a> {
     pub schema: Option<String>,
 }
 
+/// Who could be asked whether a page may be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A person at a terminal.
+    Person,
+    /// Nobody.
+    Nobody,
+    /// Whoever called the tool by hand, and so has said yes.
+    Caller,
+}
+
 /// An agent that is ready to run. The hands are started here, so that they make themselves ready
 /// while we do.
 pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     let settings = &ground.settings;
-    let tools = tool_specs(settings);
+    let tools = tool_specs(settings, wishes.reader);
     let mut client = net::Client::new(network(settings)?);
     let recorder = match &wishes.talk.record {
         None => None,
@@ -96,6 +111,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         source,
         desk,
         face: wishes.face,
+        web: web(settings, wishes.reader)?,
         log: None,
         recorder,
         options,
@@ -196,12 +212,40 @@ pub(super) fn unusable(settings: &Settings, key: &str, why: impl Display) -> Fau
     Fault::new(Exit::Settings, format!("{origin}: {why}"))
 }
 
+/// The way to pages of the network, and who allows each; `None` where there is none.
+pub(super) fn web(settings: &Settings, reader: Reader) -> Result<Option<Web>, Fault> {
+    if settings.flag("OFFLINE") {
+        return Ok(None);
+    }
+    let consent = match (settings.text("TOOL_FETCH"), reader) {
+        ("1", _) | ("ask", Reader::Caller) => Consent::Given,
+        ("ask", Reader::Person) => Consent::Ask,
+        _ => return Ok(None),
+    };
+    let mut options = network(settings)?;
+    if !settings.flag("FETCH_PRIVATE") {
+        options.scope = Scope::Public;
+    }
+    // Who we are is for the service alone.
+    options.trust.client_cert = None;
+    options.trust.client_key = None;
+    Ok(Some(Web::new(options, consent)))
+}
+
 /// The tools that are not switched off, in their fixed order.
-pub(super) fn tool_specs(settings: &Settings) -> Vec<ToolSpec> {
+pub(super) fn tool_specs(settings: &Settings, reader: Reader) -> Vec<ToolSpec> {
     if !settings.flag("TOOLS") {
         return Vec::new();
     }
-    let is_on = |spec: &ToolSpec| settings.flag(&format!("TOOL_{}", spec.name.to_uppercase()));
+    // A tool that nobody could allow is not offered.
+    let has_web = match settings.text("TOOL_FETCH") {
+        "ask" => reader != Reader::Nobody,
+        value => value == "1",
+    };
+    let is_on = |spec: &ToolSpec| match spec.name {
+        "fetch" => has_web && !settings.flag("OFFLINE"),
+        name => settings.flag(&format!("TOOL_{}", name.to_uppercase())),
+    };
     let specs = tools::TOOLS.iter().map(|tool| tool.spec);
     let own = own::TOOLS.iter().map(|tool| tool.spec);
     specs.chain(own).filter(is_on).collect()

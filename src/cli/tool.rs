@@ -16,6 +16,7 @@ use crate::chat::tool::Input as Form;
 use crate::chat::tool::ToolSpec;
 use crate::cli::args::Tool;
 use crate::cli::build;
+use crate::cli::build::Reader;
 use crate::cli::ending;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
@@ -62,7 +63,7 @@ struct Line<'a> {
 /// Lists the tools, or runs one.
 pub fn run(ground: &Ground, options: &Tool) -> Result<Exit, Fault> {
     ground.warn();
-    let tools = build::tool_specs(&ground.settings);
+    let tools = build::tool_specs(&ground.settings, Reader::Caller);
     match options {
         Tool::List { is_json } => list(&tools, *is_json),
         Tool::Call {
@@ -137,9 +138,11 @@ fn call_own(
         desk.typed = Some(typed);
     }
     let mut face = screen::for_chat(ground)?;
+    let mut web = build::web(&ground.settings, Reader::Caller)?;
     let mut room = own::Room {
         desk,
         face: face.as_mut(),
+        web: web.as_mut(),
     };
     Ok(own::run(call, &mut room))
 }

@@ -149,6 +149,20 @@ pub static KEYS: &[Key] = &[
         "the tool that shows the model an image",
     ),
     key(
+        "TOOL_FETCH",
+        Kind::Choice(&["ask", "1", "0"]),
+        "ask",
+        TIGHTEN,
+        "the tool that reads public web pages; ask: you allow each, 1: all",
+    ),
+    key(
+        "FETCH_PRIVATE",
+        Kind::Flag,
+        "0",
+        TIGHTEN,
+        "1 lets that tool also read this machine's and its neighbours' pages",
+    ),
+    key(
         "TOOL_PLAN",
         Kind::Flag,
         "1",

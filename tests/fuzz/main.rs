@@ -21,6 +21,7 @@ const TARGETS: &[(&str, Body)] = &[
     ("hosts", sx::net::dns::hosts::fuzz_files),
     ("pem", sx::net::pem::fuzz_sections),
     ("certificate", sx::net::certificate::fuzz_certificate),
+    ("html", sx::html::fuzz_page),
     ("patch", sx::patch::fuzz_patch),
     ("session", sx::session::load::fuzz_file),
     ("token", sx::auth::answer::fuzz_answer),

@@ -27,6 +27,8 @@ mod config;
 mod demo;
 // One task: streams, codes, JSON lines.
 mod exec;
+// Pages of the network as text.
+mod fetch;
 // Many processes, one login.
 mod fleet;
 // Tools and patches without a model.

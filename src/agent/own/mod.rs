@@ -4,6 +4,7 @@
 //! They touch no file and start no process. As with every tool, what goes wrong is an answer for
 //! the model; only a stop of the run is none.
 
+pub mod fetch;
 pub mod plan;
 pub mod question;
 
@@ -22,7 +23,7 @@ use crate::tools::arguments;
 use crate::tools::arguments::Arguments;
 
 /// Every tool of the brain, in the order in which they are offered, behind those of the hands.
-pub static TOOLS: &[Own] = &[plan::TOOL, question::TOOL];
+pub static TOOLS: &[Own] = &[fetch::TOOL, plan::TOOL, question::TOOL];
 
 /// A tool of the brain.
 pub struct Own {
@@ -39,6 +40,8 @@ pub struct Room<'a> {
     pub desk: &'a mut Desk,
     /// Who is told.
     pub face: &'a mut dyn Face,
+    /// The way to the network; `None` where there is none for tools.
+    pub web: Option<&'a mut fetch::Web>,
 }
 
 /// Why a tool came to no good answer.
@@ -69,6 +72,11 @@ impl From<Failure> for Stop {
 }
 
 impl Room<'_> {
+    fn web(&mut self) -> Result<&mut fetch::Web, Refusal> {
+        let missing = || Refusal::new("there is no network for tools here");
+        self.web.as_deref_mut().ok_or_else(missing)
+    }
+
     fn show(&mut self, event: &Event<'_>) -> Result<(), Failure> {
         let Err(error) = self.face.show(event) else {
             return Ok(());
@@ -82,6 +90,12 @@ impl Room<'_> {
 /// Whether the tool of this name is one of the brain's.
 pub fn has(name: &str) -> bool {
     TOOLS.iter().any(|tool| tool.spec.name == name)
+}
+
+/// What a person sets to have a tool of the brain that is not offered: said to the model, which can
+/// pass it on.
+pub fn switch(name: &str) -> Option<String> {
+    has(name).then(|| format!("the user's setting TOOL_{}=1", name.to_uppercase()))
 }
 
 /// Runs a call of a tool that [`has`] knows. Fails only where the run must stop.
