@@ -271,9 +271,23 @@ fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault
         network: settings.text("NETWORK") == "on",
         hidden: hidden_paths(ground)?.into_iter().map(WirePath).collect(),
         writable: Vec::new(),
+        docs: docs_folders(ground).into_iter().map(WirePath).collect(),
         bash_timeout_ms: millis(settings.duration("BASH_TIMEOUT")),
         tools: tools.iter().map(|tool| tool.name.to_string()).collect(),
     })
+}
+
+/// The folders of `DOCS_PATH`: from the home directory, or from where we work.
+fn docs_folders(ground: &Ground) -> Vec<PathBuf> {
+    let named = ground.settings.text("DOCS_PATH").split(':').map(str::trim);
+    let named = named.filter(|folder| !folder.is_empty());
+    let folders = named.map(
+        |folder| match (folder.strip_prefix("~/"), &ground.places.home) {
+            (Some(below), Some(home)) => home.join(below),
+            _ => ground.cwd.join(folder),
+        },
+    );
+    folders.collect()
 }
 
 /// Everything of ours that no tool may read: credentials, settings, other conversations.

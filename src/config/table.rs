@@ -149,6 +149,20 @@ pub static KEYS: &[Key] = &[
         "the tool that shows the model an image",
     ),
     key(
+        "TOOL_DOCS",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that searches manuals",
+    ),
+    key(
+        "DOCS_PATH",
+        Kind::Text,
+        "",
+        Harmless::Always,
+        "folders with documentation for that tool, parted by `:`",
+    ),
+    key(
         "TOOL_FETCH",
         Kind::Choice(&["ask", "1", "0"]),
         "ask",

@@ -142,6 +142,14 @@ impl Arguments {
         }
     }
 
+    /// Text, if it is there.
+    pub fn optional_text(&mut self, field: &str) -> Result<Option<String>, Error> {
+        match self.fields.contains_key(field) {
+            true => self.text(field).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Yes or no; no if it is not there.
     pub fn flag(&mut self, field: &str) -> Result<bool, Error> {
         match self.fields.remove(field) {

@@ -135,3 +135,34 @@ fn a_patch_that_fails_says_so_on_stderr_alone_and_leaves_what_it_did() {
     assert_eq!(ran.check_code(1).stderr, "No files were modified.\n");
     place.sx(["patch", "none.patch"]).run().check_code(2);
 }
+
+#[test]
+fn documentation_is_searched_where_it_lies() {
+    let place = Place::new();
+    place.write("work/notes/a.md", "# Frobs\nA frob is round.\n");
+    let docs = |arguments: &Value| place.sx(["tool", "docs", &arguments.to_string()]);
+    docs(&json!({"query": "frob"}))
+        .env("DOCS_PATH", "notes:none")
+        .run()
+        .check_code(0)
+        .check_stdout(&format!(
+            "[{}:1, Frobs]\n# Frobs\nA frob is round.\n",
+            place.path("work/notes/a.md").display()
+        ));
+    place.write("man/man1/frob.1", ".SH NAME\nfrob \\- a frob\n");
+    docs(&json!({"query": "frob", "topic": "frob"}))
+        .env("MANPATH", place.path("man"))
+        .run()
+        .check_code(0)
+        .check_stdout("[frob(1):2, NAME]\n# NAME\nfrob - a frob\n");
+    let script = "#!/bin/sh\necho \"usage of frobs: $*\"\n";
+    let path = place.write("bin/frobs", script);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path, mode).expect("it is ours");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let ran = docs(&json!({"query": "x", "topic": "frobs sub"}))
+        .env("PATH", format!("{}:{path}", place.path("bin").display()))
+        .run();
+    ran.check_code(0)
+        .check_stdout("exit 0\nusage of frobs: sub --help\n");
+}

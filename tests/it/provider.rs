@@ -59,6 +59,7 @@ fn the_first_request_has_the_shape_that_the_service_wants() {
             "edit",
             "apply_patch",
             "view_image",
+            "docs",
             "plan",
             "ask_user"
         ]
