@@ -4,10 +4,13 @@ use crate::place::Place;
 use crate::responses::Answer;
 use crate::server::Reply;
 use crate::server::Server;
+use crate::server::Step;
+use crate::server::gate;
 use crate::sx::Ran;
 use crate::sx::Sx;
 use serde_json::json;
 
+const CTRL_C: &str = "\u{3}";
 const CTRL_D: &str = "\u{4}";
 
 fn page(head: &str, body: &str) -> Reply {
@@ -209,4 +212,39 @@ fn a_person_who_says_no_is_heard() {
     // The terminal is closed at the second question.
     let closed = "nobody is at a terminal to allow it";
     check_answered(&format!("no, look in the tree\n{CTRL_D}"), [nobody, closed]);
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_page() {
+    let place = Place::with_credential();
+    let web = Server::start([]);
+    let (gate, _opener) = gate();
+    web.on("/a", [Reply::steps(vec![Step::Hold(gate)])]);
+    let url = format!("{}/a", web.origin());
+    let server = Server::start([wants(&url), says("Whole.")]);
+    let sx = place.sx(["-e", "FETCH_PRIVATE=1", "-e", "TOOL_FETCH=1", "go"]);
+    let mut running = sx.asking(&server).start_on_terminal();
+    web.wait_for("/a", 1);
+    running.type_text(CTRL_C);
+    running.wait_for_stdout("\n  stopped by Ctrl-C\r\n> ");
+    running.type_text("two\n");
+    running.wait_for_stdout("Whole.");
+    running.type_text(CTRL_D);
+    running.wait().check_code(0);
+    let result = server.requests()[1].result("call_1");
+    assert!(result.starts_with("interrupted"), "{result}");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_an_answer() {
+    let place = Place::new();
+    let web = Server::start([]);
+    let (gate, _opener) = gate();
+    web.on("/a", [Reply::steps(vec![Step::Hold(gate)])]);
+    let ran = by_hand(&place, &format!("{}/a", web.origin()))
+        .env("FETCH_PRIVATE", "1")
+        .env("FIRST_BYTE_TIMEOUT", "200ms")
+        .run();
+    let told = ran.check_code(7).text();
+    assert!(told.contains("FIRST_BYTE_TIMEOUT"), "{told}");
 }
