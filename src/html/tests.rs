@@ -94,6 +94,10 @@ fn the_title_is_a_line_of_its_own() {
 
 #[test]
 fn characters_have_names_and_numbers() {
+    check(
+        "&sup;&sup2;&le;&lsquo;&Sigma;&bsol;&quot;&shy;.",
+        "&sup;²≤‘Σ\\\".",
+    );
     check("&lt;&#60;&#x3C;&eacute;&#8212;&#151;", "<<<é——");
     check(
         "&nosuch; & &amp &#xD800; &#99999999;",
