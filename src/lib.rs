@@ -10,7 +10,10 @@ pub mod base;
 pub mod sys;
 
 // Floor 1, formats: bytes in, values out; no files, sockets, clock or environment.
+pub mod gzip;
+pub mod html;
 pub mod http;
+pub mod manual;
 pub mod patch;
 
 // Floor 2, nouns and hands' tools: the words of a chat, and one module per outside thing.

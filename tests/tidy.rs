@@ -108,7 +108,15 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Files that compute and nothing else, as paths below `src/`.
-const PURE: &[&str] = &["http/", "patch/", "chat/", "provider/", "agent/turn.rs"];
+const PURE: &[&str] = &[
+    "gzip/",
+    "html/",
+    "http/",
+    "patch/",
+    "chat/",
+    "provider/",
+    "agent/turn.rs",
+];
 
 /// What a file that only computes has no use for.
 const IMPURE: &[&str] = &[

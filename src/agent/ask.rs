@@ -574,6 +574,7 @@ fn is_passing(error: &net::Error) -> bool {
         // A proxy that could not reach the server, and not one that forbids it.
         net::Error::Tunnel { source, .. } => source.is_passing(),
         net::Error::Offline { .. }
+        | net::Error::Private { .. }
         | net::Error::ProxySetting(_)
         | net::Error::Proxy { .. }
         | net::Error::Tls { .. }

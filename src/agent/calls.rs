@@ -9,6 +9,7 @@ use crate::agent::batch;
 use crate::agent::event;
 use crate::agent::event::Event;
 use crate::agent::failure::Failure;
+use crate::agent::own;
 use crate::base::clock::Deadline;
 use crate::base::secret;
 use crate::base::text;
@@ -99,12 +100,15 @@ impl Agent {
         Ok(())
     }
 
-    /// Hands out the calls of a group and waits for all answers.
+    /// Hands out the calls of a group, runs those of the brain, and waits for all answers.
     fn run_group(&mut self, group: &mut Group<'_>) -> Result<(), Failure> {
         self.run.calls_sent += group.calls.len() as u64;
         for index in 0..group.calls.len() {
             let call = &group.calls[index];
             self.show(&Event::Call(call))?;
+            if self.is_own(call) {
+                continue;
+            }
             let is_offered = self.options.tools.iter().any(|tool| tool.name == call.name);
             match &mut self.desk.hands {
                 Some(hands) if is_offered => hands.send(&ToolCall {
@@ -119,6 +123,10 @@ impl Agent {
                 }
             }
         }
+        if let Err(failure) = self.run_own(group) {
+            self.cancel(group)?;
+            return Err(failure);
+        }
         while !group.is_answered() {
             let waited = self.desk.wait(None, Deadline::never());
             self.hear(group)?;
@@ -128,6 +136,42 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    /// Whether a call is of a tool that the brain runs itself, and that is offered.
+    fn is_own(&self, call: &ToolCall) -> bool {
+        let is_offered = self.options.tools.iter().any(|tool| tool.name == call.name);
+        is_offered && own::has(&call.name)
+    }
+
+    /// Runs the calls of a group that are the brain's, in order. After a failure they all have an
+    /// answer, so that nobody waits for them.
+    fn run_own(&mut self, group: &mut Group<'_>) -> Result<(), Failure> {
+        let mut ended = Ok(());
+        for index in 0..group.calls.len() {
+            let call = &group.calls[index];
+            if !self.is_own(call) {
+                continue;
+            }
+            let result = match &ended {
+                Ok(()) => own::run(call, &mut self.own_room()),
+                Err(_) => Ok(failed(INTERRUPTED, "cancelled")),
+            };
+            let result = result.unwrap_or_else(|failure| {
+                ended = Err(failure);
+                failed(INTERRUPTED, "cancelled")
+            });
+            group.answers[index] = Some(self.tell(call, result)?);
+        }
+        ended
+    }
+
+    fn own_room(&mut self) -> own::Room<'_> {
+        own::Room {
+            desk: &mut self.desk,
+            face: self.face.as_mut(),
+            web: self.web.as_mut(),
+        }
     }
 
     /// Stops what still runs and takes the answers that come of it. A second signal ends the wait.
@@ -234,6 +278,10 @@ impl Agent {
         } else {
             format!("there are: {}", names.join(", "))
         };
+        if let Some(key) = own::switch(&call.name) {
+            let text = format!("{} is switched off here; {key} switches it on", call.name);
+            return failed(&text, "switched off");
+        }
         let name = text::one_line(&call.name);
         let name = text::ellipsis(&name, NAME_CHARS_MAX);
         failed(&format!("there is no tool {name}; {offer}"), "no such tool")

@@ -54,6 +54,13 @@ pub enum Event<'a> {
         /// What it printed since the last time.
         text: &'a str,
     },
+    /// The person is asked something, and a line that they type answers it.
+    Question {
+        /// What is asked.
+        question: &'a str,
+        /// What may be chosen by its number, from 1; their own words will do as well.
+        choices: &'a [String],
+    },
     /// A call has its answer.
     Result(&'a Outcome<'a>),
     /// The tokens of one answer.

@@ -1,7 +1,8 @@
 //! The loop that turns a prompt into finished work: ask, run the calls, ask again, until done.
 //!
 //! One thread, one wait (`desk`). `ask` moves one request and its answer, `calls` runs what the
-//! answer wants; both tell a [`event::Face`] what happens. `turn`, `batch` and `prompt` are pure.
+//! answer wants; both tell a [`event::Face`] what happens. `own` has the tools that need no hands.
+//! `turn`, `batch` and `prompt` are pure.
 //! `compact` makes a conversation shorter that does not fit; what it becomes is `shorten`'s, pure
 //! too. Printing, settings and exit codes are the floor above; approvals are not here yet.
 
@@ -14,6 +15,7 @@ pub mod desk;
 pub mod event;
 pub mod failure;
 pub mod lookup;
+pub mod own;
 pub mod prompt;
 pub mod shorten;
 pub mod silence;
@@ -112,6 +114,8 @@ pub struct Agent {
     pub desk: Desk,
     /// Who is told.
     pub face: Box<dyn Face>,
+    /// The way to pages of the network, if tools have one.
+    pub web: Option<own::fetch::Web>,
     /// The session's file, if one is kept.
     pub log: Option<session::log::Log>,
     /// Where exchanges are kept, if they are.

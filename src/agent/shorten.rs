@@ -2,9 +2,11 @@
 //!
 //! It falls into the past, which a model sums up from a [`record`], and the present, which goes on
 //! as it is. What must not get lost is kept word for word beside the summary: our notes with the
-//! project's rules, what the person asked for, the names of the files that were changed. Sizes are
-//! bytes, since nobody here can count tokens; the caller knows how many there may be.
+//! project's rules, what the person asked for, the names of the files that were changed, the newest
+//! plan. Sizes are bytes, since nobody here can count tokens; the caller knows how many there may
+//! be.
 
+use crate::agent::own::plan;
 use crate::base::text;
 use crate::chat::Block;
 use crate::chat::Message;
@@ -186,6 +188,12 @@ pub fn shortened(split: Split<'_>, summary: Option<&str>, bytes_max: usize) -> V
     if let Some(summary) = summary {
         history.push(Message::Context(summary_note(split.past, summary, share)));
     }
+    // A plan in the present stands for itself.
+    if plan::newest(split.present).is_none()
+        && let Some(steps) = plan::newest(split.past)
+    {
+        history.push(Message::Context(plan::note(&cut(&steps, share))));
+    }
     history.extend(with_short_results(split.present, share));
     history
 }
@@ -203,6 +211,7 @@ fn notes(past: &[Message]) -> Vec<Message> {
     for message in past.iter().rev() {
         if let Message::Context(note) = message
             && !is_summary(note)
+            && !plan::is_note(note)
             && kinds.insert(note.lines().next())
         {
             notes.push(message.clone());

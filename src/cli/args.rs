@@ -107,6 +107,10 @@ pub enum Command {
         /// Whether the directory that it worked in is left.
         is_kept: bool,
     },
+    /// One call of a tool, or what there is to call.
+    Tool(Tool),
+    /// Applies a patch.
+    Patch(Patch),
     /// Serves the recording in this directory.
     Replay(PathBuf),
     /// A page of the manual or the help of a command; the overview without one.
@@ -270,6 +274,34 @@ pub struct TokenServe {
 pub struct Doctor {
     /// As JSON, an object a line.
     pub is_json: bool,
+}
+
+/// What `sx tool` knows.
+#[derive(Debug, PartialEq)]
+pub enum Tool {
+    /// All that are offered.
+    List {
+        /// As JSON, an object a line.
+        is_json: bool,
+    },
+    /// One call.
+    Call {
+        /// The tool.
+        name: String,
+        /// As a model writes them; `-` is stdin.
+        arguments: String,
+        /// As JSON.
+        is_json: bool,
+    },
+}
+
+/// What `sx patch` knows.
+#[derive(Debug, PartialEq)]
+pub struct Patch {
+    /// Where the patch stands; stdin if there is none, or if it is `-`.
+    pub file: Option<PathBuf>,
+    /// Change files there instead of here.
+    pub cwd: Option<PathBuf>,
 }
 
 /// What `sx config` knows.

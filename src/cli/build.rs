@@ -6,6 +6,9 @@ use crate::agent::Run;
 use crate::agent::desk::Desk;
 use crate::agent::event::Face;
 use crate::agent::event::Opening;
+use crate::agent::own;
+use crate::agent::own::fetch::Consent;
+use crate::agent::own::fetch::Web;
 use crate::auth::claude::RESTRICTION;
 use crate::auth::identity::Identity;
 use crate::base::clock::Deadline;
@@ -23,6 +26,7 @@ use crate::cli::resume;
 use crate::config::Origin;
 use crate::config::Settings;
 use crate::hands;
+use crate::hands::client::Client;
 use crate::hands::wire;
 use crate::hands::wire::WirePath;
 use crate::http::url::Url;
@@ -47,6 +51,8 @@ pub struct Wishes<'a> {
     pub talk: &'a Talk,
     /// Who is told.
     pub face: Box<dyn Face>,
+    /// Who could be asked.
+    pub reader: Reader,
     /// The signals, taken before the first thread.
     pub signals: Signals,
     /// The end of the whole run.
@@ -57,11 +63,22 @@ pub struct Wishes<'a> {
     pub gateway: Option<Url>,
 }
 
+/// Who could be asked whether a page may be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A person at a terminal.
+    Person,
+    /// Nobody.
+    Nobody,
+    /// Whoever called the tool by hand, and so has said yes.
+    Caller,
+}
+
 /// An agent that is ready to run. The hands are started here, so that they make themselves ready
 /// while we do.
 pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     let settings = &ground.settings;
-    let tools = tool_specs(settings);
+    let tools = tool_specs(settings, wishes.reader);
     let mut client = net::Client::new(match wishes.gateway {
         Some(_) => direct(settings)?,
         None => network(settings)?,
@@ -75,12 +92,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     };
     let mut desk = Desk::new(client, wishes.signals, wishes.deadline);
     if !tools.is_empty() {
-        let started = hands::client::Client::start(hands::client::Options {
-            self_path: ground.self_path.clone(),
-            environment: ground::environment(),
-            start: hands_start(ground, &tools)?,
-        });
-        desk.hands = Some(started.map_err(|error| Fault::new(Exit::Fault, error))?);
+        desk.hands = Some(hands(ground, &tools)?);
     }
     let provider = member::provider_at(settings, wishes.gateway)?;
     let (source, account) = credential::open(ground)?;
@@ -105,6 +117,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         source,
         desk,
         face: wishes.face,
+        web: web(settings, wishes.reader)?,
         log: None,
         recorder,
         options,
@@ -213,14 +226,53 @@ pub(super) fn unusable(settings: &Settings, key: &str, why: impl Display) -> Fau
     Fault::new(Exit::Settings, format!("{origin}: {why}"))
 }
 
+/// The way to pages of the network, and who allows each; `None` where there is none.
+pub(super) fn web(settings: &Settings, reader: Reader) -> Result<Option<Web>, Fault> {
+    if settings.flag("OFFLINE") {
+        return Ok(None);
+    }
+    let consent = match (settings.text("TOOL_FETCH"), reader) {
+        ("1", _) | ("ask", Reader::Caller) => Consent::Given,
+        ("ask", Reader::Person) => Consent::Ask,
+        _ => return Ok(None),
+    };
+    let mut options = network(settings)?;
+    if !settings.flag("FETCH_PRIVATE") {
+        options.scope = Scope::Public;
+    }
+    // Who we are is for the service alone.
+    options.trust.client_cert = None;
+    options.trust.client_key = None;
+    Ok(Some(Web::new(options, consent)))
+}
+
 /// The tools that are not switched off, in their fixed order.
-fn tool_specs(settings: &Settings) -> Vec<ToolSpec> {
+pub(super) fn tool_specs(settings: &Settings, reader: Reader) -> Vec<ToolSpec> {
     if !settings.flag("TOOLS") {
         return Vec::new();
     }
-    let is_on = |spec: &ToolSpec| settings.flag(&format!("TOOL_{}", spec.name.to_uppercase()));
+    // A tool that nobody could allow is not offered.
+    let has_web = match settings.text("TOOL_FETCH") {
+        "ask" => reader != Reader::Nobody,
+        value => value == "1",
+    };
+    let is_on = |spec: &ToolSpec| match spec.name {
+        "fetch" => has_web && !settings.flag("OFFLINE"),
+        name => settings.flag(&format!("TOOL_{}", name.to_uppercase())),
+    };
     let specs = tools::TOOLS.iter().map(|tool| tool.spec);
-    specs.filter(is_on).collect()
+    let own = own::TOOLS.iter().map(|tool| tool.spec);
+    specs.chain(own).filter(is_on).collect()
+}
+
+/// Hands for these tools, started.
+pub(super) fn hands(ground: &Ground, tools: &[ToolSpec]) -> Result<Client, Fault> {
+    let started = Client::start(hands::client::Options {
+        self_path: ground.self_path.clone(),
+        environment: ground::environment(),
+        start: hands_start(ground, tools)?,
+    });
+    started.map_err(|error| Fault::new(Exit::Fault, error))
 }
 
 /// The first line for the hands.
@@ -233,9 +285,23 @@ fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault
         network: settings.text("NETWORK") == "on",
         hidden: hidden_paths(ground)?.into_iter().map(WirePath).collect(),
         writable: Vec::new(),
+        docs: docs_folders(ground).into_iter().map(WirePath).collect(),
         bash_timeout_ms: millis(settings.duration("BASH_TIMEOUT")),
         tools: tools.iter().map(|tool| tool.name.to_string()).collect(),
     })
+}
+
+/// The folders of `DOCS_PATH`: from the home directory, or from where we work.
+fn docs_folders(ground: &Ground) -> Vec<PathBuf> {
+    let named = ground.settings.text("DOCS_PATH").split(':').map(str::trim);
+    let named = named.filter(|folder| !folder.is_empty());
+    let folders = named.map(
+        |folder| match (folder.strip_prefix("~/"), &ground.places.home) {
+            (Some(below), Some(home)) => home.join(below),
+            _ => ground.cwd.join(folder),
+        },
+    );
+    folders.collect()
 }
 
 /// Everything of ours that no tool may read: credentials, settings, other conversations.

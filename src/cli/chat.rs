@@ -14,6 +14,7 @@ use crate::chat::Message;
 use crate::chat::Part;
 use crate::cli::args::Chat;
 use crate::cli::build;
+use crate::cli::build::Reader;
 use crate::cli::build::Wishes;
 use crate::cli::ending;
 use crate::cli::exit::Exit;
@@ -94,6 +95,7 @@ pub fn run(ground: &Ground, options: &Chat) -> Result<Exit, Fault> {
         Wishes {
             talk: &options.talk,
             face: screen::for_chat(ground)?,
+            reader: Reader::Person,
             signals,
             deadline: Deadline::never(),
             schema: None,

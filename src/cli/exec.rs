@@ -9,6 +9,7 @@ use crate::cli::args::Common;
 use crate::cli::args::Exec;
 use crate::cli::args::Prompt;
 use crate::cli::build;
+use crate::cli::build::Reader;
 use crate::cli::build::Wishes;
 use crate::cli::ending;
 use crate::cli::exit::Exit;
@@ -92,6 +93,7 @@ fn work(program: &OsStr, common: &Common, options: &Exec) -> Result<Exit, Fault>
         Wishes {
             talk: &options.talk,
             face,
+            reader: Reader::Nobody,
             signals,
             deadline,
             schema,

@@ -23,6 +23,7 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ impl Ground {
     /// Reads everything.
     pub fn survey(program: &OsStr, common: &Common) -> Result<Ground, Fault> {
         let self_path = own_path(program)?;
-        let cwd = working_directory(common)?;
+        let cwd = working_directory(common.cwd.as_deref())?;
         check_variables()?;
         let places = config::places(&variable);
         let (settings, warnings) = config::load(&Sources {
@@ -198,18 +199,18 @@ pub fn environment() -> Vec<(OsString, OsString)> {
 }
 
 /// `-C`, or where we are.
-fn working_directory(common: &Common) -> Result<PathBuf, Fault> {
+pub fn working_directory(wanted: Option<&Path>) -> Result<PathBuf, Fault> {
     let here = env::current_dir().map_err(|error| {
         Fault::new(
             Exit::Usage,
             format!("there is no working directory: {error}"),
         )
     });
-    let Some(wanted) = &common.cwd else {
+    let Some(wanted) = wanted else {
         return here;
     };
     let path = if wanted.is_absolute() {
-        wanted.clone()
+        wanted.to_owned()
     } else {
         here?.join(wanted)
     };

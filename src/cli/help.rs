@@ -10,36 +10,12 @@ use crate::base::text;
 use crate::config::keys::Harmless;
 use crate::config::keys::Key;
 use crate::config::table::KEYS;
+use crate::manual::PAGES;
 use crate::provider::CAPABILITIES;
 use crate::provider::Capabilities;
 use std::fmt;
 use std::io;
 use std::io::Write;
-
-/// A page of the manual.
-struct Page {
-    topic: &'static str,
-    text: &'static str,
-}
-
-static PAGES: &[Page] = &[
-    page("quickstart", include_str!("../manual/quickstart.md")),
-    page("settings", include_str!("../manual/settings.md")),
-    page("providers", include_str!("../manual/providers.md")),
-    page("credentials", include_str!("../manual/credentials.md")),
-    page("tools", include_str!("../manual/tools.md")),
-    page("sandbox", include_str!("../manual/sandbox.md")),
-    page("sessions", include_str!("../manual/sessions.md")),
-    page("json", include_str!("../manual/json.md")),
-    page("network", include_str!("../manual/network.md")),
-    page("probe", include_str!("../manual/probe.md")),
-    page("exit", include_str!("../manual/exit.md")),
-    page("containers", include_str!("../manual/containers.md")),
-];
-
-const fn page(topic: &'static str, text: &'static str) -> Page {
-    Page { topic, text }
-}
 
 /// Why no help was written.
 #[derive(Debug)]

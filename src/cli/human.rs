@@ -305,6 +305,14 @@ impl Human {
         Ok(())
     }
 
+    /// Asks, also where little is said otherwise, and leaves the cursor where the answer goes.
+    fn question(&mut self, question: &str, choices: &[String]) -> io::Result<()> {
+        for line in lines::question(question, choices) {
+            self.tell(&[line])?;
+        }
+        self.write(self.talk(), "? ")
+    }
+
     fn retry(&mut self, attempt: u32, wait: Duration, reason: &str) -> io::Result<()> {
         let (wait, reason) = (Spoken(wait), lines::words(reason));
         self.note_dim(if self.options.verbose {
@@ -398,6 +406,7 @@ impl Face for Human {
             Event::Call(call) => self.call(call),
             // What a command prints is in its result; the last lines of a failure stand under it.
             Event::Output { .. } => Ok(()),
+            Event::Question { question, choices } => self.question(question, choices),
             Event::Result(outcome) => self.result(outcome),
             Event::Usage(consumption) => self.usage(consumption),
             Event::Retry {

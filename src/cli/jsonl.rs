@@ -84,6 +84,9 @@ impl Face for Jsonl {
                 self.write(&Line::Output { id: &call.id, text })
             }
             Event::Output { .. } => Ok(()),
+            Event::Question { question, choices } => {
+                self.write(&Line::Question { question, choices })
+            }
             Event::Result(outcome) => self.write(&result_of(outcome)),
             Event::Usage(consumption) => self.write(&usage(consumption)),
             Event::Retry {
@@ -176,6 +179,10 @@ enum Line<'a> {
     Output {
         id: &'a str,
         text: &'a str,
+    },
+    Question {
+        question: &'a str,
+        choices: &'a [String],
     },
     ResultOf {
         id: &'a str,

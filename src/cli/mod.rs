@@ -30,6 +30,7 @@ pub mod login;
 pub mod logout;
 pub mod member;
 pub mod models;
+pub mod patch;
 pub mod probe;
 pub mod record;
 pub mod renew;
@@ -41,6 +42,7 @@ pub mod standing;
 pub mod status;
 pub mod stop;
 pub mod token;
+pub mod tool;
 pub mod usage;
 pub mod version;
 
@@ -126,6 +128,8 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Models { is_json } => models::run(&survey()?, is_json),
         Command::TokenServe(options) => token::serve(&survey_for_login()?, &options),
         Command::Fetchtoken(options) => fetchtoken::run(&survey_for_login()?, &options),
+        Command::Tool(options) => tool::run(&survey()?, &options),
+        Command::Patch(options) => patch::run(&options),
         Command::Exec(options) => exec::run(program, &common, &options),
         Command::Chat(options) => chat::run(&survey()?, &options),
         Command::Demo { is_kept } => demo(program, &common, is_kept),

@@ -99,6 +99,8 @@ impl Place {
                 spill_dir: temp_path.map(|temp| temp.join("spill")),
                 limits: Limits::default(),
                 bash_timeout: Duration::from_millis(start.bash_timeout_ms),
+                docs: start.docs.iter().map(|dir| dir.0.clone()).collect(),
+                manuals: manuals(&cut),
                 tools: start.tools.clone(),
             },
             shell,
@@ -116,6 +118,14 @@ impl Place {
     pub fn leave(self) {
         drop(self.temp);
     }
+}
+
+/// Where pages of `man` may lie: what the user says, then where they lie on most machines.
+fn manuals(environment: &Pairs) -> Vec<PathBuf> {
+    let said = environment::value(environment, "MANPATH");
+    let said = said.into_iter().flat_map(std::env::split_paths);
+    let usual = ["/usr/local/share/man", "/usr/share/man", "/usr/man"].map(PathBuf::from);
+    said.chain(usual).filter(|dir| dir.is_absolute()).collect()
 }
 
 /// Goes to the working directory and returns its real path.

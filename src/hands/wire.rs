@@ -60,6 +60,9 @@ pub struct Start {
     pub writable: Vec<WirePath>,
     /// How long a command may run if its call does not say.
     pub bash_timeout_ms: u64,
+    /// Folders with documentation, for `docs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub docs: Vec<WirePath>,
     /// The names of the tools that are offered; a call of any other is answered as unknown.
     pub tools: Vec<String>,
 }
@@ -439,6 +442,7 @@ mod tests {
                 hidden: vec![WirePath(OsString::from_vec(vec![b'/', 0xff]).into())],
                 writable: vec![],
                 bash_timeout_ms: 120_000,
+                docs: vec![],
                 tools: vec!["bash".into()],
             }),
         );

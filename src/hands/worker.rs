@@ -200,6 +200,8 @@ mod tests {
             spill_dir: None,
             limits: Limits::default(),
             bash_timeout: Duration::from_secs(1),
+            docs: vec![],
+            manuals: vec![],
             tools: vec!["bash".into()],
         };
         Workers::new(place).unwrap()

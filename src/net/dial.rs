@@ -12,6 +12,7 @@ use crate::net::dns;
 use crate::net::dns::Resolution;
 use crate::net::dns::Step;
 use crate::net::route::Reach;
+use crate::net::route::Route;
 use crate::net::route::Scope;
 use crate::net::trace::Phase;
 use crate::net::trace::Trace;
@@ -31,11 +32,12 @@ pub struct Dial {
 
 impl Dial {
     /// Starts with the name.
-    pub fn start(host: &str, port: u16, reach: &Reach, trace: &mut Trace) -> Result<Dial, Error> {
+    pub fn start(route: &Route, reach: &Reach, trace: &mut Trace) -> Result<Dial, Error> {
+        let (host, port) = route.first_hop();
         let mut dial = Dial {
             host: host.to_string(),
             port,
-            scope: reach.scope,
+            scope: reach.scope.of_first_hop(route),
             resolution: None,
             race: Race::new(),
         };
@@ -152,8 +154,10 @@ impl Dial {
     }
 
     fn out_of_reach(&self) -> Error {
-        Error::Offline {
-            host: self.host.clone(),
+        let host = self.host.clone();
+        match self.scope {
+            Scope::Public => Error::Private { host },
+            Scope::Loopback | Scope::Anywhere => Error::Offline { host },
         }
     }
 

@@ -45,6 +45,11 @@ pub enum Error {
         /// The name.
         host: String,
     },
+    /// The name has only addresses that are not everybody's, and whoever asks wants no others.
+    Private {
+        /// The name.
+        host: String,
+    },
     /// A variable names a proxy that cannot be used.
     ProxySetting(proxy::Error),
     /// Something befell the connection with the proxy, not the one with the server.
@@ -129,6 +134,7 @@ impl Error {
             | Error::Connect { .. }
             | Error::Socket { .. }
             | Error::Offline { .. }
+            | Error::Private { .. }
             | Error::ProxySetting(_)
             | Error::Proxy { .. }
             | Error::Tunnel { .. }
@@ -206,6 +212,7 @@ impl fmt::Display for Error {
                 write!(f, "cannot connect to {}: {}", path.display(), plain(source))
             }
             Error::Offline { host } => write!(f, "{host} is not on this machine"),
+            Error::Private { host } => write!(f, "{host} has no public address"),
             Error::ProxySetting(source) => source.fmt(f),
             Error::Proxy { source, .. } => source.fmt(f),
             Error::Tunnel {

@@ -195,8 +195,7 @@ impl Opening {
         if let Some(proxy) = &self.route.proxy {
             self.trace.proxy = Some(proxy.authority());
         }
-        let (host, port) = self.route.first_hop();
-        let dial = Dial::start(host, port, &self.reach, &mut self.trace);
+        let dial = Dial::start(&self.route, &self.reach, &mut self.trace);
         let dial = dial.map_err(|error| self.route.blame(error))?;
         self.stage = Stage::Dial(Box::new(dial));
         Ok(())

@@ -8,6 +8,8 @@ use crate::net::Limits;
 use crate::net::dns::Names;
 use crate::net::proxy;
 use crate::net::proxy::Proxy;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 
 /// What every connection of a run goes by.
@@ -29,6 +31,9 @@ pub enum Scope {
     Anywhere,
     /// To this machine itself; no name server is asked. The setting `OFFLINE`.
     Loopback,
+    /// To addresses that everybody can reach: not to this machine, its neighbours, or the service
+    /// that hands credentials to machines of a cloud.
+    Public,
 }
 
 impl Scope {
@@ -37,7 +42,61 @@ impl Scope {
         match self {
             Scope::Anywhere => true,
             Scope::Loopback => address.ip().to_canonical().is_loopback(),
+            Scope::Public => is_public(address.ip()),
         }
+    }
+
+    /// How far the first connection of a way may go: a proxy is as near as its setting says, and
+    /// what it reaches is its own to decide.
+    pub fn of_first_hop(self, route: &Route) -> Scope {
+        match self {
+            Scope::Public if route.proxy.is_some() => Scope::Anywhere,
+            scope => scope,
+        }
+    }
+}
+
+/// Networks of IPv4 that are not everybody's (the IANA registry of special-purpose addresses), and
+/// how many of their first bits count. The last one is how a machine of Azure asks its host.
+const NOT_PUBLIC: &[(Ipv4Addr, u32)] = &[
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 0, 0, 0), 24),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(192, 88, 99, 0), 24),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+    (Ipv4Addr::new(224, 0, 0, 0), 3),
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
+];
+
+/// Whether an address is one that everybody can reach.
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let bits = address.to_bits();
+            let holds = |(network, length): &(Ipv4Addr, u32)| {
+                (bits ^ network.to_bits()) >> (u32::BITS - length) == 0
+            };
+            !NOT_PUBLIC.iter().any(holds)
+        }
+        IpAddr::V6(address) => match address.segments() {
+            // The way to IPv4 where there is none (RFC 6052 §2.1).
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                let bits = u32::from(high) << 16 | u32::from(low);
+                is_public(IpAddr::V4(Ipv4Addr::from_bits(bits)))
+            }
+            // Protocols' own, among them tunnels to IPv4; documentation; tunnels again.
+            [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] => false,
+            // All that is given out (RFC 4291 §2.4).
+            [first, ..] => first & 0xe000 == 0x2000,
+        },
     }
 }
 
@@ -123,5 +182,59 @@ mod tests {
         check("10.0.0.1:1", false);
         check("[::ffff:10.0.0.1]:1", false);
         check("169.254.169.254:1", false);
+    }
+
+    #[test]
+    fn a_public_address_is_everybodys() {
+        #[track_caller]
+        fn check(address: &str, expected: bool) {
+            let address = SocketAddr::new(address.parse().unwrap(), 1);
+            assert_eq!(Scope::Public.allows(&address), expected, "{address}");
+        }
+        for public in [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.0",
+            "198.20.0.0",
+            "223.255.255.255",
+            "::ffff:1.1.1.1",
+            "2606:4700::1111",
+            "2001:200::1",
+            "64:ff9b::101:101",
+        ] {
+            check(public, true);
+        }
+        for private in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.100.100.200",
+            "127.0.0.1",
+            "168.63.129.16",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "198.19.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "ff02::1",
+        ] {
+            check(private, false);
+        }
     }
 }

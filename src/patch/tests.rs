@@ -287,6 +287,133 @@ fn line_ends_are_kept_and_new_ones_are_like_the_first() {
 }
 
 #[test]
+fn every_typographic_character_is_taken_for_its_plain_one() {
+    let plain_ones: [(&str, &[u32]); 4] = [
+        (
+            "-",
+            &[0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015, 0x2212],
+        ),
+        ("'", &[0x2018, 0x2019, 0x201a, 0x201b]),
+        ("\"", &[0x201c, 0x201d, 0x201e, 0x201f]),
+        (" ", &[0xa0, 0x2002, 0x2006, 0x200a, 0x202f, 0x205f, 0x3000]),
+    ];
+    for (plain, codes) in plain_ones {
+        for code in codes {
+            let odd = char::from_u32(*code).unwrap();
+            let file = format!("x{odd}y\nz\n");
+            check(
+                &file,
+                &format!(" x{plain}y\n-z\n+Z\n"),
+                format!("x{odd}y\nZ\n"),
+            );
+            // The other way round too: models write the typographic one.
+            let file = format!("x{plain}y\nz\n");
+            check(
+                &file,
+                &format!(" x{odd}y\n-z\n+Z\n"),
+                format!("x{plain}y\nZ\n"),
+            );
+        }
+    }
+    // Its neighbours are letters of their own.
+    for odd in ['\u{200b}', '\u{2016}', '\u{2032}', '\u{ab}'] {
+        assert!(updated(format!("x{odd}y\n").as_bytes(), "-x-y\n").is_err());
+    }
+}
+
+#[test]
+fn odd_white_space_is_found_and_kept() {
+    check(
+        "\tif x:\n\t\ty\n",
+        " if x:\n-y\n+\t\tz\n",
+        "\tif x:\n\t\tz\n",
+    );
+    check("a \t\nb\n", " a\n-b\n+c\n", "a \t\nc\n");
+    check("a\u{a0}\nb\n", " a\n-b\n+c\n", "a\u{a0}\nc\n");
+    check("a\x0c\nb\n", " a\n-b\n+c\n", "a\x0c\nc\n");
+    check("a\n  \nb\n", " a\n\n-b\n+c\n", "a\n  \nc\n");
+    check("a\n\nb\n", " a\n    \n-b\n+c\n", "a\n\nc\n");
+    check("  f():\n x\n", "@@ f():\n-x\n+y\n", "  f():\ny\n");
+    // White space inside a line is text.
+    assert!(updated(b"a  b\n", "-a b\n").is_err());
+    // An earlier pass wins over an earlier line, and a later line over a laxer pass.
+    check(" a\nx\na\nx\n", " a\n-x\n+y\n", " a\nx\na\ny\n");
+}
+
+#[test]
+fn line_ends_of_the_patch_do_not_matter() {
+    let files = [
+        ("a\nb\nc\n", "a\nB\n2\nc\n"),
+        ("a\r\nb\r\nc\r\n", "a\r\nB\r\n2\r\nc\r\n"),
+        ("a\r\nb\nc", "a\r\nB\r\n2\r\nc\r\n"),
+        ("a\nb\r\nc\r\n", "a\nB\n2\nc\r\n"),
+        ("a\rb\rc\r", "a\rB\r2\rc\r"),
+    ];
+    for (old, new) in files {
+        let body = " a\n-b\n+B\n+2\n c\n";
+        check(old, body, new);
+        check(old, &body.replace('\n', "\r\n"), new);
+    }
+}
+
+#[test]
+fn a_last_line_without_an_end_gets_one() {
+    check("a\nb", "-b\n+c\n", "a\nc\n");
+    check("a\nb", "-a\n+c\n", "c\nb\n");
+    check("a\nb", " b\n+c\n", "a\nb\nc\n");
+    check("a\nb", "-b\n+c\n*** End of File\n", "a\nc\n");
+    check("a", "-a\n+\n", "\n");
+    check("a\r\nb", "+c\n", "a\r\nb\r\nc\r\n");
+}
+
+#[test]
+fn hunks_that_say_little_are_what_they_say() {
+    let empty = Hunk::Add {
+        path: "a".into(),
+        content: String::new(),
+    };
+    parses("*** Add File: a\n", std::slice::from_ref(&empty));
+    parses(
+        "*** Add File: a\n\n*** Add File: a\n",
+        &[empty.clone(), empty],
+    );
+    check("a\n", " a\n", "a\n");
+    check("a\nb\n", "@@ a\n@@\n-b\n", "a\n");
+    refuses(
+        "*** Update File: a\n@@\n",
+        "invalid hunk at line 2, it changes nothing",
+    );
+    let words = "invalid hunk at line 2, it changes nothing in a";
+    refuses("*** Update File: a\n*** End of File\n", words);
+}
+
+#[test]
+fn a_here_document_is_unwrapped_only_as_a_whole() {
+    let patch = "*** Begin Patch\n*** Delete File: a\n*** End Patch";
+    let delete = [Hunk::Delete { path: "a".into() }];
+    let wrapped = [
+        format!("\n<<EOF\n{patch}\nEOF\n\n"),
+        format!("  <<'EOF'  \n\n{patch}\n\n  EOF"),
+        format!("<<\"EOF\"\r\n{patch}\r\nEOF\r\n").replace("\r\n", "\n"),
+        format!("<<EOF\n{patch}\nEOF").replace('\n', "\r\n"),
+    ];
+    for text in wrapped {
+        assert_eq!(parse(&text).unwrap().hunks, delete, "{text:?}");
+    }
+    let torn = [
+        format!("<<EOF\n{patch}\n"),
+        format!("<<END\n{patch}\nEND"),
+        format!("<<'EOF\"\n{patch}\nEOF"),
+        format!("cat <<EOF\n{patch}\nEOF"),
+    ];
+    for text in torn {
+        assert_eq!(parse(&text), Err(Error::NoBegin), "{text:?}");
+    }
+    let no_begin = format!("{patch}\nEOF\n");
+    assert_eq!(parse(&no_begin), Err(Error::NoEnd));
+}
+
+#[test]
 fn what_is_not_there_is_named_with_the_closest_place() {
     misses("a\n", "@@ b\n+c\n", "there is no line 'b' from line 1 on");
     misses(

@@ -80,6 +80,11 @@ impl Lines {
         self.take_line()
     }
 
+    /// The whole line behind the next `index` ones, which stay.
+    pub fn take_line_at(&mut self, index: usize) -> Option<String> {
+        self.whole.remove(index)
+    }
+
     /// How many whole lines wait to be taken.
     pub fn waiting(&self) -> usize {
         self.whole.len()
@@ -121,7 +126,7 @@ mod tests {
     fn lines_come_whole_however_they_are_cut() {
         let (mut typist, terminal) = UnixStream::pair().unwrap();
         let mut lines = Lines::of(File::from(OwnedFd::from(terminal)));
-        for bytes in [&b"on"[..], b"e\r\ntwo\n\xc3", b"\xa9\nrest"] {
+        for bytes in [&b"on"[..], b"e\r\ntwo\n\xc3", b"\xa9\n"] {
             typist.write_all(bytes).unwrap();
             lines.read();
         }
@@ -130,6 +135,14 @@ mod tests {
         assert_eq!(lines.take_line().as_deref(), Some("é"));
         assert_eq!(lines.take_line(), None);
         assert!(!lines.is_over());
+        typist.write_all(b"x\ny\nz\n").unwrap();
+        lines.read();
+        assert_eq!(lines.take_line_at(3), None);
+        assert_eq!(lines.take_line_at(1).as_deref(), Some("y"));
+        assert_eq!(lines.take_line().as_deref(), Some("x"));
+        assert_eq!(lines.take_line().as_deref(), Some("z"));
+        typist.write_all(b"rest").unwrap();
+        lines.read();
         drop(typist);
         lines.read();
         assert!(!lines.is_over(), "the last line is still here");

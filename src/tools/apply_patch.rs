@@ -2,7 +2,10 @@
 //!
 //! First every file's new bytes are found, then all are written beside their places, then they are
 //! put there by renames, and last come the deletions. Whatever can fail has failed before the first
-//! rename; should one fail all the same, the answer says what was done by then.
+//! rename; should one fail all the same, the answer says what was done by then. `sx patch` goes
+//! hunk by hunk instead ([`standalone`]).
+
+pub mod standalone;
 
 use crate::chat::tool::Effect;
 use crate::chat::tool::Input;

@@ -142,6 +142,14 @@ impl Arguments {
         }
     }
 
+    /// Text, if it is there.
+    pub fn optional_text(&mut self, field: &str) -> Result<Option<String>, Error> {
+        match self.fields.contains_key(field) {
+            true => self.text(field).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Yes or no; no if it is not there.
     pub fn flag(&mut self, field: &str) -> Result<bool, Error> {
         match self.fields.remove(field) {
@@ -184,6 +192,18 @@ impl Arguments {
             Some(duration) if !duration.is_zero() && duration <= longest => Ok(Some(duration)),
             _ => Err(self.kind_error(field, wanted, &value)),
         }
+    }
+
+    /// A list of texts; none if it is not there.
+    pub fn texts(&mut self, field: &str) -> Result<Vec<String>, Error> {
+        let Some(value) = self.fields.remove(field) else {
+            return Ok(Vec::new());
+        };
+        let texts = value.as_array().and_then(|values| {
+            let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<String>>>()
+        });
+        texts.ok_or_else(|| self.kind_error(field, "a list of strings", &value))
     }
 
     /// Objects with the fields `known`: at least one.
@@ -324,6 +344,11 @@ mod tests {
             r#"{"edits":[{},{"old":1}]}"#,
             |a| a.objects("edits", &["new"]),
             "there is no argument edits[1].old; there are: new",
+        );
+        refused(
+            r#"{"edits":["a",3]}"#,
+            |a| a.texts("edits"),
+            "edits must be a list of strings, not a list",
         );
         refused(
             r#"{"edits":[3]}"#,

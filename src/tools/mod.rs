@@ -8,6 +8,7 @@ pub mod apply_patch;
 pub mod arguments;
 pub mod bash;
 mod diff;
+pub mod docs;
 mod edit;
 pub mod file;
 pub mod limit;
@@ -39,6 +40,7 @@ pub static TOOLS: &[Tool] = &[
     edit::TOOL,
     apply_patch::TOOL,
     view_image::TOOL,
+    docs::TOOL,
 ];
 
 /// A tool.
@@ -61,6 +63,10 @@ pub struct Workplace {
     pub limits: Limits,
     /// How long a command may take that does not say so itself.
     pub bash_timeout: Duration,
+    /// Folders with documentation: `DOCS_PATH`.
+    pub docs: Vec<PathBuf>,
+    /// Folders with pages of `man`.
+    pub manuals: Vec<PathBuf>,
     /// The names of the tools that are switched on.
     pub tools: Vec<String>,
 }

@@ -58,6 +58,8 @@ pub(super) fn place(scratch: &Scratch) -> Workplace {
         spill_dir: None,
         limits: Limits::default(),
         bash_timeout: Duration::from_secs(120),
+        docs: vec![],
+        manuals: vec![],
         tools: TOOLS.iter().map(|tool| tool.spec.name.to_owned()).collect(),
     }
 }

@@ -29,8 +29,12 @@ mod config;
 mod demo;
 // One task: streams, codes, JSON lines.
 mod exec;
+// Pages of the network as text.
+mod fetch;
 // Many processes, one login.
 mod fleet;
+// Tools and patches without a model.
+mod handmade;
 // The hands over a pipe, the sandbox.
 mod hands;
 // New logins, their end, who pays, what is left.
@@ -39,6 +43,8 @@ mod login;
 mod members;
 // Cuts, stalls, resets, reuse.
 mod net;
+// The tools that need the person.
+mod person;
 // One request, told as a page, an object or events.
 mod probe;
 // Children, secrets, what outlives whom.

@@ -52,7 +52,17 @@ fn the_first_request_has_the_shape_that_the_service_wants() {
         .collect();
     assert_eq!(
         names,
-        ["bash", "read", "write", "edit", "apply_patch", "view_image"]
+        [
+            "bash",
+            "read",
+            "write",
+            "edit",
+            "apply_patch",
+            "view_image",
+            "docs",
+            "plan",
+            "ask_user"
+        ]
     );
     assert!(request.body.len() <= 9_000, "{} bytes", request.body.len());
     assert!(request.body.ends_with(b"]}"), "input is the last field");

@@ -3,6 +3,9 @@
 //!
 //! The program is the one that cargo built, or the file that `SX_STATIC_BIN` names.
 
+use nix::fcntl::FcntlArg;
+use nix::fcntl::FdFlag;
+use nix::fcntl::fcntl;
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
@@ -167,6 +170,10 @@ impl Sx {
     /// stdout, and `type_text` types.
     pub fn start_on_terminal(self) -> Running {
         let ends = openpty(None, None).expect("a terminal");
+        // A program of another test would hold it open.
+        for end in [&ends.master, &ends.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("an open descriptor");
+        }
         let end = || ends.slave.try_clone().expect("a descriptor");
         let mut command = through(&["setsid", "--ctty"], &self.command);
         command.env("TERM", "xterm");

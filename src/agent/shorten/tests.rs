@@ -181,3 +181,36 @@ fn a_record_has_room_whatever_the_past_is() {
         assert!(record.starts_with(marker), "{record}");
     }
 }
+
+#[test]
+fn the_newest_plan_goes_on_until_there_is_a_newer_one() {
+    let planned = |id: &str, step: &str| {
+        let arguments = format!(r#"{{"steps":[{{"step":"{step}","status":"pending"}}]}}"#);
+        call(id, "plan", &arguments)
+    };
+    let (old, new) = (planned("1", "old"), planned("2", "new"));
+    let mut history = conversation();
+    history.splice(3..3, [called(&old), answered(&old, true, "")]);
+    history.splice(5..5, [called(&new), answered(&new, true, "")]);
+    let once = shortened(split(&history), Some("so far"), 100_000);
+    let notes = |history: &[Message]| -> Vec<Message> {
+        let is_plan =
+            |message: &&Message| matches!(message, Message::Context(note) if plan::is_note(note));
+        history.iter().filter(is_plan).cloned().collect()
+    };
+    assert_eq!(notes(&once), [note(&plan::note("[ ] new"))]);
+
+    let mut again = once.clone();
+    again.push(said("done"));
+    let twice = shortened(split(&again), Some("so far"), 100_000);
+    assert_eq!(notes(&twice), notes(&once));
+
+    let newest = planned("3", "newest");
+    let mut again = once;
+    again.extend([called(&newest), answered(&newest, true, "")]);
+    let thrice = shortened(split(&again), Some("so far"), 100_000);
+    assert_eq!(notes(&thrice), [], "it is in the present");
+    again.extend([said("done"), Message::user("more")]);
+    let last = shortened(split(&again), None, 100_000);
+    assert_eq!(notes(&last), [note(&plan::note("[ ] newest"))]);
+}

@@ -11,11 +11,13 @@ use super::Exec;
 use super::Fetchtoken;
 use super::Login;
 use super::Logout;
+use super::Patch;
 use super::Prompt;
 use super::Sessions;
 use super::Talk;
 use super::TokenServe;
 use super::TokenShape;
+use super::Tool;
 use super::View;
 use super::Way;
 use super::flags::Meaning;
@@ -66,6 +68,11 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
             is_json: given.has(Meaning::Json),
         }),
         Verb::Probe => Command::Probe(probe::read(given)?),
+        Verb::Tool => Command::Tool(tool(given)?),
+        Verb::Patch => Command::Patch(Patch {
+            file: given.words.pop_front().map(Into::into),
+            cwd: given.path(Meaning::Cwd),
+        }),
         Verb::Hands => Command::Hands,
         Verb::Demo => Command::Demo {
             is_kept: given.has(Meaning::Keep),
@@ -123,6 +130,26 @@ fn token(given: &mut Given) -> Result<Command, Usage> {
             "such as unix:/run/sx.sock or 127.0.0.1:8123",
         ),
     }
+}
+
+fn tool(given: &mut Given) -> Result<Tool, Usage> {
+    let is_json = given.has(Meaning::Json);
+    if given.has(Meaning::List) {
+        return Ok(Tool::List { is_json });
+    }
+    let Some(name) = given.word("the name of a tool")? else {
+        return Err(Usage::Missing {
+            verb: Verb::Tool,
+            what: "the name of a tool",
+            hint: "`sx tool --list` has them",
+        });
+    };
+    Ok(Tool::Call {
+        name,
+        // A model, too, may leave the arguments out where none is needed.
+        arguments: given.word("the arguments of a tool")?.unwrap_or_default(),
+        is_json,
+    })
 }
 
 fn talk(given: &Given) -> Result<Talk, Usage> {

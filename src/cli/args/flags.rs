@@ -15,11 +15,11 @@ use takers::JSON;
 use takers::LOGIN;
 use takers::MODEL;
 use takers::NETWORK;
+use takers::PLACED;
 use takers::PROBE;
 use takers::PROMPTED;
 use takers::PROVIDER;
 use takers::SANDBOX;
-use takers::SETTINGS;
 use takers::SETTINGS_OR_DEMO;
 use takers::TALK;
 use takers::TASK;
@@ -67,6 +67,8 @@ pub enum Meaning {
     NoSession,
     /// Where to record what goes over the wire.
     Record,
+    /// What there is.
+    List,
     /// Leave the directory of the demo.
     Keep,
     /// How old a session must be to be removed.
@@ -204,7 +206,7 @@ pub static FLAGS: &[Flag] = &[
         "cwd",
         Some('C'),
         "DIR",
-        SETTINGS,
+        PLACED,
         "work in DIR instead of here",
     ),
     value(
@@ -334,6 +336,13 @@ pub static FLAGS: &[Flag] = &[
         Some('v'),
         SETTINGS_OR_DEMO,
         "more of what happens",
+    ),
+    switch(
+        Meaning::List,
+        "list",
+        None,
+        &[Verb::Tool],
+        "the tools, with what each takes",
     ),
     switch(
         Meaning::Keep,

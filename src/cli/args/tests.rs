@@ -295,6 +295,25 @@ fn the_other_commands_mean_what_they_say() {
     check(&["hands"], Command::Hands);
     check(&["demo", "--keep"], Command::Demo { is_kept: true });
     check(&["replay", "rec"], Command::Replay("rec".into()));
+    check(
+        &["tool", "--list", "--json"],
+        Command::Tool(Tool::List { is_json: true }),
+    );
+    check(
+        &["tool", "read", r#"{"path":"a"}"#],
+        Command::Tool(Tool::Call {
+            name: "read".to_string(),
+            arguments: r#"{"path":"a"}"#.to_string(),
+            is_json: false,
+        }),
+    );
+    let patch = |file: Option<&str>| {
+        let file = file.map(PathBuf::from);
+        Command::Patch(Patch { file, cwd: None })
+    };
+    check(&["patch"], patch(None));
+    check(&["patch", "-"], patch(Some("-")));
+    check(&["patch", "a.patch"], patch(Some("a.patch")));
     check(&["version", "--json"], Command::Version { is_json: true });
     check(
         &["launch", "-h", "--", "x"],
@@ -369,7 +388,7 @@ fn a_slip_is_answered_with_what_was_meant() {
         &["sessions", "--json"],
         "--json is no option of `sx sessions`\n\
          hint: it is one of sx exec, sx login, sx status, sx usage, sx models, sx fetchtoken, \
-         sx config, sx doctor, sx probe, sx version",
+         sx config, sx doctor, sx probe, sx tool, sx version",
     );
     check_refused(
         &["exec", "x", "-m"],
@@ -391,6 +410,15 @@ fn a_slip_is_answered_with_what_was_meant() {
     check_refused(
         &["exec", "x", "-e", "=x"],
         "-e is `=…`; it must be KEY=VALUE\nhint: `sx help` lists commands and options",
+    );
+    check_refused(
+        &["tool"],
+        "`sx tool` needs the name of a tool\nhint: `sx tool --list` has them",
+    );
+    check_refused(
+        &["tool", "--list", "read"],
+        "`read` is one argument too many for `sx tool`\n\
+         hint: `sx help tool` has its usage",
     );
     check_refused(
         &["replay"],

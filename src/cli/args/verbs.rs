@@ -31,6 +31,10 @@ pub enum Verb {
     Doctor,
     /// One request, and where its time went.
     Probe,
+    /// A tool, by hand.
+    Tool,
+    /// A patch, applied.
+    Patch,
     /// The process that runs tools.
     Hands,
     /// The whole program against a scripted service.
@@ -136,6 +140,18 @@ pub static COMMANDS: &[Row] = &[
         "probe",
         "URL",
         "ask once, as we ask the service, and time each phase",
+    ),
+    command(
+        Verb::Tool,
+        "tool",
+        "NAME [JSON]",
+        "run one tool as the model does; JSON `-` is stdin",
+    ),
+    command(
+        Verb::Patch,
+        "patch",
+        "[FILE]",
+        "apply a patch in the apply_patch format; else stdin",
     ),
     command(
         Verb::Hands,

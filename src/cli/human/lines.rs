@@ -231,6 +231,27 @@ pub fn details(detail: &str, columns: usize, marks: Marks) -> Vec<Span> {
     details
 }
 
+/// A question to the person, what they may choose, and how.
+pub fn question(question: &str, choices: &[String]) -> Vec<Span> {
+    let harmless = text::harmless(question.trim_end());
+    let mut lines: Vec<Span> = harmless
+        .lines()
+        .map(|line| span(format!("  {line}").trim_end(), Style::Bold))
+        .collect();
+    for (number, choice) in (1..).zip(choices) {
+        let line = format!("    {number}  {}", words(choice));
+        lines.push(span(line, Style::Plain));
+    }
+    lines.push(span(
+        match choices.is_empty() {
+            true => "  answer in a line; Ctrl-C ends the turn",
+            false => "  answer with a number or in your own words; Ctrl-C ends the turn",
+        },
+        Style::Dim,
+    ));
+    lines
+}
+
 /// Why nothing comes for a while.
 pub fn compacting(cause: Cause) -> String {
     let why = match cause {

@@ -126,7 +126,7 @@ fn kind(error: &Error) -> &'static str {
         Error::Resolve { limit: Some(_), .. } => "timeout",
         Error::Connect { limit: None, .. } | Error::Socket { .. } => "connect",
         Error::Connect { limit: Some(_), .. } => "timeout",
-        Error::Offline { .. } => "offline",
+        Error::Offline { .. } | Error::Private { .. } => "offline",
         Error::ProxySetting(_) | Error::Tunnel { .. } => "proxy",
         Error::Proxy { source, .. } => match kind(source) {
             limit @ ("timeout" | "offline") => limit,

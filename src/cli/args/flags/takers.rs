@@ -33,10 +33,11 @@ pub(super) const SANDBOX: &[Verb] = &[
     Verb::Exec,
     Verb::Resume,
     Verb::Config,
+    Verb::Tool,
     Verb::Demo,
 ];
-/// Commands that read the settings.
-pub(super) const SETTINGS: &[Verb] = &[
+/// Commands that work in a directory.
+pub(super) const PLACED: &[Verb] = &[
     Verb::Chat,
     Verb::Exec,
     Verb::Resume,
@@ -51,6 +52,8 @@ pub(super) const SETTINGS: &[Verb] = &[
     Verb::Config,
     Verb::Doctor,
     Verb::Probe,
+    Verb::Tool,
+    Verb::Patch,
 ];
 /// Commands that read the settings or run a task with settings of their own.
 pub(super) const SETTINGS_OR_DEMO: &[Verb] = &[
@@ -68,6 +71,7 @@ pub(super) const SETTINGS_OR_DEMO: &[Verb] = &[
     Verb::Config,
     Verb::Doctor,
     Verb::Probe,
+    Verb::Tool,
     Verb::Demo,
 ];
 /// Commands that can answer in JSON.
@@ -81,6 +85,7 @@ pub(super) const JSON: &[Verb] = &[
     Verb::Config,
     Verb::Doctor,
     Verb::Probe,
+    Verb::Tool,
     Verb::Version,
 ];
 /// Commands that may go out into the network.
