@@ -8,15 +8,14 @@ use crate::agent::event::Cause;
 use crate::agent::event::Consumption;
 use crate::agent::event::Event;
 use crate::agent::failure::Failure;
+use crate::agent::retries::Retries;
+use crate::agent::retries::beyond_patience;
 use crate::agent::turn::Reply;
 use crate::agent::turn::Shown;
 use crate::agent::turn::Turn;
 use crate::auth;
 use crate::auth::Why;
-use crate::base::clock;
 use crate::base::clock::Deadline;
-use crate::base::clock::Spoken;
-use crate::base::random;
 use crate::base::secret;
 use crate::base::secret::Secret;
 use crate::chat::Block;
@@ -32,16 +31,11 @@ use crate::provider;
 use crate::provider::Decoder;
 use crate::provider::Remark;
 use crate::provider::models;
-use crate::provider::retry;
 use crate::session::Entry;
 use std::time::Duration;
 
 /// More of a refusal than this holds no more reason.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
-
-/// Before anything has worked, a server that can't be reached is most likely a wrong address:
-/// then a person waits for our answer, not for a server that restarts.
-const FIRST_TRIES_MAX: u32 = 2;
 
 /// A question before the first request is answered from memory, and helps little: nobody waits for
 /// it as long as for an answer.
@@ -264,12 +258,14 @@ impl Agent {
             thinking: self.options.thinking,
             output_max: self.options.output_max,
             schema: self.options.schema.as_deref(),
+            search: self.options.search,
         };
         if let Some(aside) = aside {
             request.system = aside.system;
             request.history = &aside.history;
             request.tools = &[];
             request.schema = None;
+            request.search = false;
         }
         let request = self.provider.encode(&request, token.as_ref());
         let request = request.map_err(Failure::Provider)?;
@@ -311,6 +307,9 @@ impl Agent {
             return Ok(reply);
         }
         self.show_all(&mut shown)?;
+        if !reply.links.is_empty() {
+            self.show(&Event::Links(&reply.links))?;
+        }
         self.account(&reply)?;
         Ok(reply)
     }
@@ -423,6 +422,7 @@ impl Agent {
                 Shown::ThinkingDelta(text) => Event::ThinkingDelta(text),
                 Shown::Text(text) => Event::Text(text),
                 Shown::Thinking(text) => Event::Thinking(text),
+                Shown::Search(query) => Event::Search(query),
             })?;
         }
         Ok(())
@@ -503,83 +503,5 @@ impl Kind {
         } else {
             Kind::Refusal
         }
-    }
-}
-
-/// What was tried in vain for one answer.
-#[derive(Default)]
-struct Retries {
-    failed: u32,
-    waited: Duration,
-}
-
-impl Retries {
-    /// How long to wait before the next try; `None` to give up.
-    fn wait_after(&mut self, failure: &Failure, agent: &Agent) -> Option<Duration> {
-        let after = match failure {
-            Failure::Provider(provider::Error::Retry { after, .. }) => *after,
-            Failure::Net(error) if is_passing(error) => None,
-            // Who renews the login may be away for a moment like anyone else.
-            Failure::Auth(error) if error.is_passing() => None,
-            _ => return None,
-        };
-        let is_unreachable = match failure {
-            Failure::Net(error) => matches!(
-                error.plain(),
-                net::Error::Connect { .. } | net::Error::Resolve { .. }
-            ),
-            Failure::Auth(_) => true,
-            _ => false,
-        };
-        let tries_max = if is_unreachable && !agent.run.has_worked {
-            FIRST_TRIES_MAX.min(agent.options.retries_max)
-        } else {
-            agent.options.retries_max
-        };
-        if self.failed >= tries_max {
-            return None;
-        }
-        self.failed += 1;
-        let wait = retry::wait(self.failed, after, random::fraction());
-        self.waited = self.waited.saturating_add(wait);
-        (self.waited <= agent.options.retry_total).then_some(wait)
-    }
-}
-
-/// A service that wants us back after a time that is longer than all we may wait has nothing more
-/// to give until then: that is an allowance, with the moment at which there is one again.
-fn beyond_patience(failure: Failure, retry_total: Duration) -> Failure {
-    match failure {
-        Failure::Provider(provider::Error::Retry {
-            after: Some(after),
-            detail,
-        }) if after > retry_total => Failure::Provider(provider::Error::Quota {
-            resets_at: Some(clock::unix_seconds().saturating_add(after.as_secs())),
-            detail: format!("{detail} (it asks for a wait of {})", Spoken(after)),
-        }),
-        failure => failure,
-    }
-}
-
-/// Whether a network failure may be gone at the next try.
-fn is_passing(error: &net::Error) -> bool {
-    match error.plain() {
-        net::Error::Connect { .. }
-        | net::Error::Socket { .. }
-        | net::Error::Resolve { .. }
-        | net::Error::Timeout { .. }
-        | net::Error::Broken { .. } => true,
-        // A cut answer may come whole the next time; what broke the format will break it again.
-        net::Error::Http { source, .. } => matches!(source, http::Error::Truncated { .. }),
-        // A proxy that could not reach the server, and not one that forbids it.
-        net::Error::Tunnel { source, .. } => source.is_passing(),
-        net::Error::Offline { .. }
-        | net::Error::Private { .. }
-        | net::Error::ProxySetting(_)
-        | net::Error::Proxy { .. }
-        | net::Error::Tls { .. }
-        | net::Error::TooLong { .. }
-        | net::Error::Interrupted { .. }
-        | net::Error::Wait(_) => false,
     }
 }

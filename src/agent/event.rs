@@ -4,6 +4,7 @@
 
 use crate::chat::ToolCall;
 use crate::chat::delta::Limit;
+use crate::chat::delta::Link;
 use crate::chat::delta::Usage;
 use std::io;
 use std::time::Duration;
@@ -45,6 +46,10 @@ pub enum Event<'a> {
     Text(&'a str),
     /// A thinking summary is whole; its deltas came before.
     Thinking(&'a str),
+    /// The service searches the web by itself; for what, as far as it says.
+    Search(&'a str),
+    /// The pages that the answer before rests on.
+    Links(&'a [Link]),
     /// A call is about to run.
     Call(&'a ToolCall),
     /// A running call printed something.

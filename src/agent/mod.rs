@@ -17,6 +17,7 @@ pub mod failure;
 pub mod lookup;
 pub mod own;
 pub mod prompt;
+pub mod retries;
 pub mod shorten;
 pub mod silence;
 pub mod turn;
@@ -68,6 +69,8 @@ pub struct Options {
     pub schema: Option<String>,
     /// The tools on offer.
     pub tools: Vec<ToolSpec>,
+    /// `TOOL_WEB_SEARCH`: whether the service may search the web by itself.
+    pub search: bool,
     /// `workspace`, `read-only` or `off`, as it is told to the model.
     pub sandbox: String,
     /// Whether commands may use the network.
@@ -256,6 +259,13 @@ impl Agent {
             && let Some(token) = self.token(Why::Proactive)?
         {
             self.opening.account = auth::describe(&token);
+        }
+        if self.options.search && !self.provider.has_search(&self.options.model) {
+            self.options.search = false;
+            let (name, model) = (self.provider.name(), &self.opening.model);
+            self.warnings.push(format!(
+                "TOOL_WEB_SEARCH=1: {name} runs no search for {model} beside tools; there is none"
+            ));
         }
         let opening = self.opening.clone();
         self.show(&Event::Opening(&opening))?;

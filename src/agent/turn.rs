@@ -6,6 +6,7 @@
 
 use crate::chat::Block;
 use crate::chat::delta::Delta;
+use crate::chat::delta::Link;
 use crate::chat::delta::Stop;
 use crate::chat::delta::Usage;
 
@@ -20,13 +21,20 @@ pub enum Shown {
     Text(String),
     /// A thinking summary is whole.
     Thinking(String),
+    /// The service searches the web.
+    Search(String),
 }
+
+/// Pages that are named under an answer; more is a list, not a source.
+const LINKS_MAX: usize = 20;
 
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// What the model said and wants, in order.
     pub blocks: Vec<Block>,
+    /// The pages that it rests on, each once, the first of them.
+    pub links: Vec<Link>,
     /// What it took.
     pub usage: Usage,
     /// Why it ended; `None` while it goes on, and for ever if it was cut off.
@@ -69,6 +77,14 @@ impl Turn {
                     Block::Call(_) | Block::Other(_) => {}
                 }
                 self.reply.blocks.push(block);
+            }
+            Delta::Search(query) => shown.push(Shown::Search(query)),
+            Delta::Link(link) => {
+                let links = &mut self.reply.links;
+                let is_known = links.iter().any(|known| known.url == link.url);
+                if !is_known && links.len() < LINKS_MAX {
+                    links.push(link);
+                }
             }
             Delta::Usage(usage) => self.reply.usage = usage,
             Delta::Stop(stop) => self.reply.stop = Some(stop),

@@ -15,10 +15,23 @@ pub enum Delta {
     Thinking(String),
     /// A block is whole; it replaces what its deltas said.
     Block(Block),
+    /// The service searches the web by itself; for what, as far as it says.
+    Search(String),
+    /// What the answer rests on.
+    Link(Link),
     /// How many tokens this answer took.
     Usage(Usage),
     /// The answer ended as the service wanted it to.
     Stop(Stop),
+}
+
+/// A page that an answer rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// Its address, as the service wrote it.
+    pub url: String,
+    /// Its title; may be empty.
+    pub title: String,
 }
 
 impl Delta {

@@ -102,6 +102,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         output_max: Some(settings.count("MAX_OUTPUT_TOKENS")).filter(|tokens| *tokens > 0),
         schema: wishes.schema,
         tools,
+        search: settings.flag("TOOL_WEB_SEARCH"),
         sandbox: settings.setting("SANDBOX").value.clone(),
         network: settings.text("NETWORK") == "on",
         secrets: secrets(settings),

@@ -107,6 +107,7 @@ fn write_capabilities(out: &mut dyn Write, row: &Capabilities) -> io::Result<()>
         ("vision", row.vision),
         ("token refresh", row.refresh),
         ("context caching", row.caching),
+        ("hosted web search", row.search),
     ];
     for (feature, is_there) in features {
         let word = if is_there { "yes" } else { "no" };
@@ -267,6 +268,7 @@ mod tests {
                 row.vision,
                 row.refresh,
                 row.caching,
+                row.search,
             ];
             let line = format!("| `{}` | {} |\n", row.provider, cells.map(word).join(" | "));
             assert!(include_str!("../../README.md").contains(&line), "{line}");

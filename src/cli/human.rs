@@ -17,6 +17,7 @@ use crate::base::clock;
 use crate::base::clock::Spoken;
 use crate::base::text;
 use crate::chat::ToolCall;
+use crate::chat::delta::Link;
 use crate::cli::human::lines::Marks;
 use crate::cli::human::lines::Span;
 use crate::cli::human::lines::span;
@@ -322,6 +323,14 @@ impl Human {
         })
     }
 
+    /// The pages that an answer rests on, under it.
+    fn links(&mut self, links: &[Link]) -> io::Result<()> {
+        for (n, link) in (1..).zip(links) {
+            self.note_dim(lines::link(n, link))?;
+        }
+        Ok(())
+    }
+
     fn compacted(&mut self, before: usize, after: usize, summary: Option<&str>) -> io::Result<()> {
         if self.options.verbose {
             for line in summary.unwrap_or_default().lines() {
@@ -403,6 +412,8 @@ impl Face for Human {
             Event::TextDelta(_) | Event::ThinkingDelta(_) => Ok(()),
             Event::Text(text) => self.text_is_whole(text),
             Event::Thinking(text) => self.thinking_is_whole(text),
+            Event::Search(query) => self.note_dim(lines::search(query)),
+            Event::Links(links) => self.links(links),
             Event::Call(call) => self.call(call),
             // What a command prints is in its result; the last lines of a failure stand under it.
             Event::Output { .. } => Ok(()),

@@ -13,6 +13,7 @@ use crate::agent::event::Status;
 use crate::chat::CallKind;
 use crate::chat::ToolCall;
 use crate::chat::delta::Limit;
+use crate::chat::delta::Link;
 use crate::chat::delta::Usage;
 use serde::Serialize;
 use serde_json::Value;
@@ -75,6 +76,8 @@ impl Face for Jsonl {
             Event::TextDelta(_) | Event::ThinkingDelta(_) => Ok(()),
             Event::Text(text) => self.write_of_answer(&Line::Text { text }),
             Event::Thinking(text) => self.write_of_answer(&Line::Reasoning { text }),
+            Event::Search(query) => self.write_of_answer(&Line::Search { query }),
+            Event::Links(links) => self.write_of_answer(&Line::Links { links }),
             Event::Call(call) => self.write(&Line::Call {
                 id: &call.id,
                 name: &call.name,
@@ -200,6 +203,12 @@ enum Line<'a> {
         reasoning: u64,
         context: u64,
         limits: &'a [Limit],
+    },
+    Search {
+        query: &'a str,
+    },
+    Links {
+        links: &'a [Link],
     },
     Retry {
         attempt: u32,

@@ -184,6 +184,13 @@ pub static KEYS: &[Key] = &[
         "the tool that shows the steps of a task",
     ),
     key(
+        "TOOL_WEB_SEARCH",
+        Kind::Flag,
+        "0",
+        TIGHTEN,
+        "1 lets the service search the web by itself, where it can",
+    ),
+    key(
         "TOOL_ASK_USER",
         Kind::Flag,
         "1",

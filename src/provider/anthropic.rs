@@ -20,6 +20,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     vision: true,
     refresh: false,
     caching: true,
+    search: true,
 };
 
 /// What the member needs to know; the address is ANTHROPIC_BASE_URL.

@@ -240,6 +240,10 @@ impl<D: Door> Provider for Claude<D> {
         row(self.model(model)).window
     }
 
+    fn has_search(&self, _model: &str) -> bool {
+        true
+    }
+
     fn encode(
         &mut self,
         request: &Request<'_>,

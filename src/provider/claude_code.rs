@@ -25,6 +25,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     vision: true,
     refresh: true,
     caching: true,
+    search: true,
 };
 
 /// What the member needs to know; the address is CLAUDE_CODE_BASE_URL.

@@ -49,6 +49,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     vision: true,
     refresh: true,
     caching: true,
+    search: true,
 };
 
 /// Words that every member understands, and what they mean here. An empty one is the default.
@@ -218,6 +219,11 @@ impl Provider for Codex {
 
     fn window(&self, model: &str) -> u64 {
         known(self.model(model)).map_or(0, |row| row.window)
+    }
+
+    fn has_search(&self, model: &str) -> bool {
+        // A lite model's search is another tool, which its own client runs.
+        !self.is_lite(self.model(model))
     }
 
     fn encode(

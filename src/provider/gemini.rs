@@ -40,6 +40,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     vision: true,
     refresh: false,
     caching: true,
+    search: true,
 };
 
 /// Words that every member understands, and what they mean here. An empty one is the default.
@@ -150,6 +151,11 @@ impl Provider for Gemini {
     fn window(&self, model: &str) -> u64 {
         let is_ours = bare(self.model(model)).starts_with("gemini-");
         if is_ours { WINDOW } else { 0 }
+    }
+
+    fn has_search(&self, model: &str) -> bool {
+        // Older models take their search or our tools, not both.
+        matches!(thinks(self.model(model)), Thinks::Level(_))
     }
 
     fn encode(

@@ -62,6 +62,8 @@ pub struct Request<'a> {
     pub output_max: Option<u64>,
     /// The JSON Schema that the answer must fit, as JSON text.
     pub schema: Option<&'a str>,
+    /// Whether the service may search the web by itself; only where it has a search.
+    pub search: bool,
 }
 
 /// A service that answers a conversation.
@@ -74,6 +76,11 @@ pub trait Provider {
 
     /// How many tokens fit into the model's window; 0 where that is not known.
     fn window(&self, model: &str) -> u64;
+
+    /// Whether the service searches the web by itself for this model, beside tools of ours.
+    fn has_search(&self, _model: &str) -> bool {
+        false
+    }
 
     /// The request as bytes for the wire. The same history gives the same bytes.
     fn encode(
@@ -302,6 +309,8 @@ pub struct Capabilities {
     pub refresh: bool,
     /// A repeated prefix is cached by the service, and we are told how much of it was.
     pub caching: bool,
+    /// The service can search the web by itself.
+    pub search: bool,
 }
 
 /// One row for each member that is built in.

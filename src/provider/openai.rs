@@ -45,6 +45,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     vision: true,
     refresh: false,
     caching: true,
+    search: true,
 };
 
 /// Words that every member understands, and what they mean at OpenAI. An empty one is the default.
@@ -251,6 +252,10 @@ impl Provider for OpenAi {
             .or_else(|| listed?.window)
             .or(row.map(|(_, tokens)| *tokens))
             .unwrap_or(0)
+    }
+
+    fn has_search(&self, _model: &str) -> bool {
+        self.options.wire == Wire::Responses
     }
 
     fn encode(

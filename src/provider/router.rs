@@ -39,6 +39,7 @@ const NAME: &str = "router";
 pub const CAPABILITIES: Capabilities = Capabilities {
     provider: NAME,
     refresh: false,
+    search: false,
     ..openai::CAPABILITIES
 };
 

@@ -51,6 +51,8 @@ mod probe;
 mod process;
 // Requests, echoes, refusals.
 mod provider;
+// The service's own search.
+mod search;
 // Files of a conversation, resume, signals.
 mod session;
 // Tokens over ssh.

@@ -12,6 +12,7 @@ use crate::base::text;
 use crate::chat::CallKind;
 use crate::chat::ToolCall;
 use crate::chat::delta::Limit;
+use crate::chat::delta::Link;
 use crate::chat::delta::Usage;
 use crate::term::style::Palette;
 use crate::term::style::Style;
@@ -250,6 +251,23 @@ pub fn question(question: &str, choices: &[String]) -> Vec<Span> {
         Style::Dim,
     ));
     lines
+}
+
+/// What the service does by itself.
+pub fn search(query: &str) -> String {
+    match words(query) {
+        query if query.is_empty() => "  the service searches the web".to_string(),
+        query => format!("  the service searches the web: {query}"),
+    }
+}
+
+/// `[1] A title: https://example.org/`
+pub fn link(n: usize, link: &Link) -> String {
+    let (title, url) = (words(&link.title), words(&link.url));
+    match title.is_empty() || title == url {
+        true => format!("  [{n}] {url}"),
+        false => format!("  [{n}] {title}: {url}"),
+    }
 }
 
 /// Why nothing comes for a while.

@@ -53,6 +53,7 @@ const REQUEST: Request<'_> = Request {
     },
     output_max: None,
     schema: None,
+    search: false,
 };
 
 fn headers(fields: &[(&str, &str)]) -> Headers {

@@ -39,6 +39,7 @@ const REQUEST: Request<'_> = Request {
     },
     output_max: None,
     schema: None,
+    search: false,
 };
 
 fn head(fields: &[(&str, &str)]) -> ResponseHead {

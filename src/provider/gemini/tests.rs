@@ -42,6 +42,7 @@ const REQUEST: Request<'_> = Request {
     },
     output_max: None,
     schema: None,
+    search: false,
 };
 
 const HOST: &str = "https://generativelanguage.googleapis.com";

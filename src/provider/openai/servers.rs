@@ -129,6 +129,7 @@ pub fn responses(base: &Url, model: &str) -> responses::encode::Dialect {
         has_reasoning: !is_thoughtless,
         efforts: efforts(name),
         has_output_max: true,
+        has_web_access: false,
         lessons: Lessons::NONE,
     }
 }

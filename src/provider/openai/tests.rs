@@ -43,6 +43,7 @@ fn request<'a>(model: &'a str, history: &'a [Message]) -> Request<'a> {
         thinking: Thinking::default(),
         output_max: None,
         schema: None,
+        search: false,
     }
 }
 

@@ -37,6 +37,7 @@ fn path_of(router: &mut Router) -> String {
         thinking: Thinking::default(),
         output_max: None,
         schema: None,
+        search: false,
     };
     let sent = router.encode(&request, None).unwrap();
     assert!(sent.headers.first("authorization").is_none());

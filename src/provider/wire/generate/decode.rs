@@ -13,6 +13,7 @@ use crate::chat::CallKind;
 use crate::chat::Opaque;
 use crate::chat::ToolCall;
 use crate::chat::delta::Delta;
+use crate::chat::delta::Link;
 use crate::chat::delta::Stop;
 use crate::chat::delta::Usage;
 use crate::http::sse::Event;
@@ -35,6 +36,9 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 /// An answer has a few dozen calls at most; looking an id up is linear.
 const CALLS_MAX: usize = 1_000;
 
+/// A search asks a few questions.
+const QUERIES_MAX: usize = 20;
+
 /// Decodes one answer.
 #[derive(Debug)]
 pub struct Decoder {
@@ -55,6 +59,8 @@ pub struct Decoder {
     stop: Option<Stop>,
     /// A chunk came that did not say how the answer ends.
     has_begun: bool,
+    /// What the service said that it looked for.
+    queries: Vec<String>,
     bytes: usize,
     is_done: bool,
 }
@@ -122,6 +128,7 @@ impl Decoder {
             usage: None,
             stop: None,
             has_begun: false,
+            queries: Vec::new(),
             bytes: 0,
             is_done: false,
         }
@@ -164,6 +171,7 @@ impl Decoder {
                 self.take_part(part, out)?;
             }
         }
+        self.take_sources(&value(candidate.raw("groundingMetadata")), out);
         let reason = candidate.string("finishReason").unwrap_or_default();
         let words = candidate.string("finishMessage").unwrap_or_default();
         match self.stop_of(&reason, &words)? {
@@ -179,6 +187,26 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// What a search of the service's own looked for and found; chunks repeat it.
+    fn take_sources(&mut self, metadata: &Value, out: &mut Vec<Delta>) {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        for query in list(&metadata["webSearchQueries"]) {
+            let query = query.as_str().unwrap_or_default().to_string();
+            if self.queries.len() < QUERIES_MAX && !self.queries.contains(&query) {
+                out.push(Delta::Search(query.clone()));
+                self.queries.push(query);
+            }
+        }
+        for chunk in list(&metadata["groundingChunks"]) {
+            let web = &chunk["web"];
+            if let Some(url) = web["uri"].as_str() {
+                let title = web["title"].as_str().unwrap_or_default().to_string();
+                let url = url.to_string();
+                out.push(Delta::Link(Link { url, title }));
+            }
+        }
     }
 
     fn take_part(&mut self, part: Part<'_>, out: &mut Vec<Delta>) -> Result<(), Error> {

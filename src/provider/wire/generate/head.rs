@@ -60,13 +60,25 @@ pub fn encode(thinks: Thinks, request: &Request<'_>) -> Result<Vec<u8>, Error> {
         system_instruction: (!system.is_empty()).then_some(System {
             parts: [Text { text: &system }],
         }),
-        tools: has_tools.then_some([Tools {
-            function_declarations: declarations,
-        }]),
-        tool_config: has_tools.then(|| json!({"functionCallingConfig": {"mode": "AUTO"}})),
+        tools: tools(declarations, request.search),
+        tool_config: has_tools.then(|| match request.search {
+            false => json!({"functionCallingConfig": {"mode": "AUTO"}}),
+            // Tools of theirs beside tools of ours: what theirs do is told, and wanted back.
+            true => json!({
+                "functionCallingConfig": {"mode": "AUTO"},
+                "includeServerSideToolInvocations": true,
+            }),
+        }),
         generation_config: (config != GenerationConfig::default()).then_some(config),
     };
     Ok(serde_json::to_vec(&head).expect("texts and lists always have a JSON form"))
+}
+
+/// Our tools, and the service's own search behind them.
+fn tools(declarations: Vec<Declaration<'_>>, has_search: bool) -> Vec<Tools<'_>> {
+    let own = (!declarations.is_empty()).then_some(Tools::FunctionDeclarations(declarations));
+    let search = has_search.then_some(Tools::GoogleSearch(NoOptions {}));
+    own.into_iter().chain(search).collect()
 }
 
 /// A schema as the service takes it.
@@ -83,8 +95,8 @@ fn cut(json: &str, what: &str) -> Result<Value, Error> {
 struct Head<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     system_instruction: Option<System<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<[Tools<'a>; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tools<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_config: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,9 +115,13 @@ struct Text<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Tools<'a> {
-    function_declarations: Vec<Declaration<'a>>,
+enum Tools<'a> {
+    FunctionDeclarations(Vec<Declaration<'a>>),
+    GoogleSearch(NoOptions),
 }
+
+#[derive(Serialize)]
+struct NoOptions {}
 
 #[derive(Serialize)]
 struct Declaration<'a> {

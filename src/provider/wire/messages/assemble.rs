@@ -52,6 +52,9 @@ pub struct Blocks {
     call_ids: Vec<String>,
     /// The service's id of the answer; empty until it said so.
     answer_id: String,
+    /// After a search each piece with a source of its own is a block, in the midst of a sentence:
+    /// what such blocks said since the last of another kind.
+    cited: Option<String>,
 }
 
 /// One block while it comes.
@@ -83,6 +86,7 @@ impl Blocks {
             given: 0,
             call_ids: Vec::new(),
             answer_id: String::new(),
+            cited: None,
         }
     }
 
@@ -244,7 +248,18 @@ impl Blocks {
                 false => self.give_next(out)?,
             }
         }
+        self.give_cited(out);
         Ok(())
+    }
+
+    /// Neighbouring blocks of words as the one text that they are.
+    fn give_cited(&mut self, out: &mut Vec<Delta>) {
+        if let Some(cited) = &mut self.cited
+            && !cited.is_empty()
+        {
+            let text = mem::take(cited);
+            out.push(Delta::Block(Block::Text { text, opaque: None }));
+        }
     }
 
     fn give_next(&mut self, out: &mut Vec<Delta>) -> Result<(), Error> {
@@ -259,6 +274,10 @@ impl Blocks {
         };
         let block = match slot.kind {
             Kind::Text if draft.is_empty() => return Ok(()),
+            Kind::Text if self.cited.is_some() => {
+                self.cited.get_or_insert_default().push_str(&draft);
+                return Ok(());
+            }
             Kind::Text => Block::Text {
                 text: draft,
                 opaque: None,
@@ -281,6 +300,13 @@ impl Blocks {
             }
             Kind::Call => Block::Call(self.call(position, draft)?),
         };
+        self.give_cited(out);
+        if let Block::Other(other) = &block
+            && let Some(query) = block::search(&other.json)
+        {
+            self.cited.get_or_insert_default();
+            out.push(Delta::Search(query));
+        }
         out.push(Delta::Block(block));
         Ok(())
     }

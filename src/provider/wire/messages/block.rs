@@ -5,8 +5,10 @@
 
 use crate::chat::Block;
 use crate::chat::Opaque;
+use crate::chat::delta::Link;
 use crate::provider::wire::responses::json::Fields;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -37,6 +39,29 @@ pub fn with_input(json: String, input: &str) -> String {
     };
     fields.insert("input", input);
     serde_json::to_string(&fields).unwrap_or_default()
+}
+
+/// The name of the service's own search.
+pub const WEB_SEARCH: &str = "web_search";
+
+/// What a search of the service's own looks for; `None` for any other block.
+pub fn search(json: &str) -> Option<String> {
+    if !json.contains("server_tool_use") {
+        return None;
+    }
+    let block: Value = serde_json::from_str(json).ok()?;
+    let is_search = block["type"] == "server_tool_use" && block["name"] == WEB_SEARCH;
+    let query = block["input"]["query"].as_str().unwrap_or_default();
+    is_search.then(|| query.to_string())
+}
+
+/// The page that a citation names, if it names one.
+pub fn link(json: &str) -> Option<Link> {
+    let cited = Fields::read(json)?;
+    Some(Link {
+        url: cited.string("url")?,
+        title: cited.string("title").unwrap_or_default(),
+    })
 }
 
 /// The block's own JSON, if it is this provider's and the service would take it back: a session

@@ -7,6 +7,7 @@
 //! understood as long as it is clear what the answer is.
 
 use crate::chat::delta::Delta;
+use crate::chat::delta::Link;
 use crate::chat::delta::Stop;
 use crate::chat::delta::Usage;
 use crate::http::sse::Event;
@@ -16,6 +17,7 @@ use crate::provider::refusal;
 use crate::provider::wire::messages::assemble::Blocks;
 use crate::provider::wire::messages::assemble::Ending;
 use crate::provider::wire::messages::assemble::Kind;
+use crate::provider::wire::messages::block;
 use crate::provider::wire::responses::json;
 use crate::provider::wire::responses::json::Fields;
 use serde::Deserialize;
@@ -27,6 +29,9 @@ use std::borrow::Cow;
 /// times that and more comes from a service that does not end.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
+/// An answer cites a page often, and few pages.
+const LINKS_MAX: usize = 1_000;
+
 /// Decodes one answer.
 #[derive(Debug)]
 pub struct Decoder {
@@ -36,6 +41,8 @@ pub struct Decoder {
     read: [u64; 3],
     /// Why the answer stopped; it is whole then, but the number of its tokens may still come.
     stop: Option<Stop>,
+    /// The pages that citations named.
+    links: Vec<Link>,
     bytes: usize,
     is_done: bool,
 }
@@ -62,6 +69,8 @@ struct More<'a> {
     partial_json: Option<Words<'a>>,
     #[serde(borrow)]
     signature: Option<Words<'a>>,
+    #[serde(borrow, default)]
+    citation: Option<&'a RawValue>,
 }
 
 /// Borrowed where no character is escaped, which a bare `Option<Cow<str>>` would not be.
@@ -165,6 +174,7 @@ impl Decoder {
             usage: None,
             read: [0; 3],
             stop: None,
+            links: Vec::new(),
             bytes: 0,
             is_done: false,
         }
@@ -209,6 +219,7 @@ impl Decoder {
             thinking: words("thinking"),
             partial_json: input.map(|text| Words(Cow::Owned(text))),
             signature: words("signature"),
+            citation: fields.raw("citation"),
         };
         self.blocks_take(index, &more, out)
     }
@@ -233,6 +244,9 @@ impl Decoder {
         if let Some(Words(text)) = &more.signature {
             self.blocks.sign(index, text)?;
         }
+        let link = more.citation.and_then(|raw| block::link(raw.get()));
+        self.links
+            .extend(link.filter(|_| self.links.len() < LINKS_MAX));
         Ok(())
     }
 
@@ -301,6 +315,7 @@ impl Decoder {
             },
             out,
         )?;
+        out.extend(self.links.drain(..).map(Delta::Link));
         out.extend(self.usage.map(Delta::Usage));
         out.push(Delta::Stop(stop));
         self.is_done = true;

@@ -7,6 +7,7 @@ use crate::chat::tool::Input;
 use crate::chat::tool::ToolSpec;
 use crate::provider::Error;
 use crate::provider::Request;
+use crate::provider::wire::messages::block;
 use crate::provider::wire::messages::thinking;
 use crate::provider::wire::messages::thinking::Field;
 use crate::provider::wire::messages::thinking::Style;
@@ -32,6 +33,9 @@ pub struct Model<'a> {
     /// for by a header too.
     pub drops_unbound: bool,
 }
+
+/// Searches of one answer; each costs.
+const SEARCHES_MAX: u32 = 8;
 
 /// Whether the history lets the model think by a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +67,9 @@ pub fn head(model: &Model<'_>, request: &Request<'_>, pace: Pace) -> Result<Vec<
         effort: plan.effort,
         format,
     };
-    let mut tools = request.tools.iter().map(Tool::of);
-    let mut tools: Vec<Tool<'_>> = tools.by_ref().collect::<Result<_, _>>()?;
+    let own = request.search.then_some(Ok(Tool::WEB_SEARCH));
+    let tools = own.into_iter().chain(request.tools.iter().map(Tool::of));
+    let mut tools: Vec<Tool<'_>> = tools.collect::<Result<_, _>>()?;
     if let Some(last) = tools.last_mut() {
         last.cache_control = Some(CacheControl::EPHEMERAL);
     }
@@ -162,11 +167,18 @@ impl CacheControl {
     const EPHEMERAL: CacheControl = CacheControl { kind: "ephemeral" };
 }
 
+/// A tool of ours, or one that the service runs.
 #[derive(Serialize)]
 struct Tool<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
-    input_schema: Schema<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_schema: Option<Schema<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_uses: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_control: Option<CacheControl>,
 }
@@ -179,6 +191,16 @@ enum Schema<'a> {
 }
 
 impl<'a> Tool<'a> {
+    /// The service's own search.
+    const WEB_SEARCH: Tool<'static> = Tool {
+        kind: Some("web_search_20250305"),
+        name: block::WEB_SEARCH,
+        description: "",
+        input_schema: None,
+        max_uses: Some(SEARCHES_MAX),
+        cache_control: None,
+    };
+
     fn of(spec: &ToolSpec) -> Result<Tool<'a>, Error> {
         let input_schema = match spec.input {
             Input::Schema(schema) => Schema::Own(raw(
@@ -199,9 +221,11 @@ impl<'a> Tool<'a> {
             })),
         };
         Ok(Tool {
+            kind: None,
             name: spec.name,
             description: spec.description,
-            input_schema,
+            input_schema: Some(input_schema),
+            max_uses: None,
             cache_control: None,
         })
     }

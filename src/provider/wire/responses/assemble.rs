@@ -250,10 +250,20 @@ impl Items {
     fn give_block(&mut self, position: usize, block: Block, answer: &str, out: &mut Vec<Delta>) {
         let index = self.slots[position].index;
         self.next_index = self.next_index.max(index.saturating_add(1));
-        out.push(Delta::Block(match block {
+        let block = match block {
             Block::Call(call) => Block::Call(self.with_own_id(call, position, answer)),
             other => other,
-        }));
+        };
+        let mut links = Vec::new();
+        match &block {
+            Block::Other(item) => out.extend(item::search(&item.json).map(Delta::Search)),
+            Block::Text {
+                opaque: Some(item), ..
+            } => links = item::links(&item.json),
+            _ => {}
+        }
+        out.push(Delta::Block(block));
+        out.extend(links.into_iter().map(Delta::Link));
     }
 
     /// The call with an id that no other call of this answer has. Where the service's own will not

@@ -71,6 +71,8 @@ pub struct Dialect {
     pub efforts: &'static [Effort],
     /// The answer may be bounded.
     pub has_output_max: bool,
+    /// The service's search must be told to look at the web of today.
+    pub has_web_access: bool,
     /// What the service has refused.
     pub lessons: Lessons,
 }
@@ -83,6 +85,7 @@ impl Dialect {
         has_reasoning: true,
         efforts: Effort::ALL,
         has_output_max: false,
+        has_web_access: true,
         lessons: Lessons::NONE,
     };
 
@@ -128,7 +131,12 @@ impl Encoder {
         dialect: &Dialect,
     ) -> Result<Vec<u8>, Error> {
         let tools = request.tools.iter().map(|spec| Tool::of(spec, dialect));
-        let tools: Vec<Tool<'_>> = tools.collect::<Result<_, _>>()?;
+        let mut tools: Vec<Tool<'_>> = tools.collect::<Result<_, _>>()?;
+        if request.search && dialect.shape == Shape::Classic {
+            tools.push(Tool::WebSearch {
+                external_web_access: dialect.has_web_access.then_some(true),
+            });
+        }
         let (mut body, lead) = match dialect.shape {
             Shape::Classic => (head(model, request, dialect, tools)?, Vec::new()),
             Shape::Lite => (

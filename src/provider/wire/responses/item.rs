@@ -7,7 +7,9 @@ use crate::chat::Block;
 use crate::chat::CallKind;
 use crate::chat::Opaque;
 use crate::chat::ToolCall;
+use crate::chat::delta::Link;
 use crate::provider::wire::responses::json::Fields;
+use serde_json::Value;
 
 /// The namespace in which services of today wrap plain functions; calls may carry it or not.
 pub const NAMESPACE: &str = "functions";
@@ -52,6 +54,38 @@ pub fn read(json: &str, provider: &str) -> Option<Item> {
         block,
         is_cut: fields.string("status").as_deref() == Some("incomplete"),
     })
+}
+
+/// What a search of the service's own looked for: `None` for any other item.
+pub fn search(json: &str) -> Option<String> {
+    if !json.contains("web_search_call") {
+        return None;
+    }
+    let item: Value = serde_json::from_str(json).ok()?;
+    let action = &item["action"];
+    let first = || action["queries"].as_array()?.first()?.as_str();
+    let query = action["query"].as_str().or_else(first);
+    let query = query
+        .or(action["pattern"].as_str())
+        .or(action["url"].as_str());
+    (item["type"] == "web_search_call").then(|| query.unwrap_or_default().to_string())
+}
+
+/// The pages that a message rests on.
+pub fn links(json: &str) -> Vec<Link> {
+    if !json.contains("url_citation") {
+        return Vec::new();
+    }
+    let item: Value = serde_json::from_str(json).unwrap_or_default();
+    let parts = item["content"].as_array().into_iter().flatten();
+    let cited = parts.flat_map(|part| part["annotations"].as_array().into_iter().flatten());
+    let link = |cited: &Value| {
+        Some(Link {
+            url: cited["url"].as_str()?.to_string(),
+            title: cited["title"].as_str().unwrap_or_default().to_string(),
+        })
+    };
+    cited.filter_map(link).collect()
 }
 
 /// Whether the service would take the item back as it is.

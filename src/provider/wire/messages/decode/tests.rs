@@ -129,6 +129,7 @@ fn whole_deltas() -> Vec<Delta> {
         Delta::Thinking("Look at \"it\"\n".into()),
         thinking_block("Look at \"it\"\n", Some(thought)),
         thinking_block("", Some(redacted)),
+        Delta::Search("weather".into()),
         Delta::Block(Block::Other(opaque(searched))),
         Delta::Block(Block::Other(opaque(found))),
         text("I read “it” 😀"),
@@ -139,6 +140,10 @@ fn whole_deltas() -> Vec<Delta> {
             "{\"path\": \"é\\n\"}",
         ),
         call_block("toolu_01GH", "now", "{}"),
+        Delta::Link(Link {
+            url: "https://example.org/".into(),
+            title: "W".into(),
+        }),
         usage(4_325, 4_000, 89, 40),
         END,
     ]

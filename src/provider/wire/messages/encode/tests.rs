@@ -47,6 +47,7 @@ fn request(history: &[Message]) -> Request<'_> {
         thinking: Thinking::default(),
         output_max: None,
         schema: None,
+        search: false,
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn head(
         },
     });
     // Without tools the service does not want to hear how they are to be called.
-    let has_tools = !request.tools.is_empty();
+    let has_tools = !tools.is_empty() || dialect.shape == Shape::Lite && !request.tools.is_empty();
     let is_lite = dialect.shape == Shape::Lite;
     let has_reasoning = dialect.has_reasoning;
     let lessons = &dialect.lessons;
@@ -151,6 +151,11 @@ pub(super) enum Tool<'a> {
         name: &'a str,
         description: &'a str,
         format: Grammar<'a>,
+    },
+    /// The service's own.
+    WebSearch {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        external_web_access: Option<bool>,
     },
 }
 

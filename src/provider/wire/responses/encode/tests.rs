@@ -39,6 +39,7 @@ fn request(history: &[Message]) -> Request<'_> {
         thinking: Thinking::default(),
         output_max: None,
         schema: None,
+        search: false,
     }
 }
 
@@ -196,6 +197,7 @@ fn a_service_that_has_functions_only_gets_no_free_text() {
         has_reasoning: false,
         efforts: &[],
         has_output_max: true,
+        has_web_access: false,
         lessons: Lessons::NONE,
     };
     let mut patch = call("a", CallKind::Freeform, None);

@@ -73,6 +73,7 @@ fn check_stream(stream: &str, given: &Given<'_>) {
             }
             Delta::Usage(counted) => usage = *counted,
             Delta::Stop(_) | Delta::Block(Block::Other(_)) => {}
+            Delta::Search(_) | Delta::Link(_) => panic!("this wire has no search"),
         }
     }
     assert_eq!(whole, [given.thinking, given.text]);
