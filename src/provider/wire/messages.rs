@@ -9,6 +9,5 @@ pub mod assemble;
 pub mod block;
 pub mod decode;
 pub mod encode;
-pub mod name;
 pub mod request;
 pub mod thinking;

@@ -5,6 +5,7 @@ pub mod fingerprint;
 pub mod freeform;
 pub mod generate;
 pub mod messages;
+pub mod name;
 pub mod prompt;
 pub mod responses;
 

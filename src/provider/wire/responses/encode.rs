@@ -26,6 +26,8 @@ use crate::provider::lessons::Lessons;
 use crate::provider::wire::ABORTED;
 use crate::provider::wire::fingerprint::Fingerprint;
 use crate::provider::wire::freeform;
+use crate::provider::wire::name;
+use crate::provider::wire::name::Ids;
 use crate::provider::wire::responses::item;
 use head::Namespace;
 use head::Tool;
@@ -175,6 +177,15 @@ impl Encoder {
     }
 }
 
+/// A call without an output.
+#[derive(Debug)]
+struct Open {
+    id: String,
+    /// Its id on the wire.
+    wire_id: String,
+    kind: CallKind,
+}
+
 /// The messages that were encoded, and their bytes.
 #[derive(Debug, Default)]
 struct Sent {
@@ -187,7 +198,8 @@ struct Sent {
     /// Over those messages.
     fingerprint: Fingerprint,
     /// The calls of the last answer that have no output in `items` yet, in order.
-    open: Vec<(String, CallKind)>,
+    open: Vec<Open>,
+    ids: Ids,
     /// Where the service has functions only: what a free text is called in each.
     fields: Option<freeform::Fields>,
     /// Messages before this one are made anew and without thoughts, since the service could not
@@ -249,13 +261,7 @@ impl Sent {
         let is_kept = self.messages >= self.unsealed || matches!(block, Block::Other(_));
         let echoed = echoed(block, provider).filter(|_| is_kept);
         if let Block::Call(call) = block {
-            let is_function = self.fields.is_some();
-            let kind = if is_function {
-                CallKind::Function
-            } else {
-                call.kind
-            };
-            self.open.push((call.id.clone(), kind));
+            return self.push_call(call, echoed);
         }
         match (echoed, block) {
             (Some(opaque), _) => {
@@ -266,32 +272,56 @@ impl Sent {
                 let content = vec![Content::OutputText { text }];
                 self.push_item(&Item::message("assistant", content));
             }
-            (None, Block::Call(call)) => match (&self.fields, call.kind) {
-                (Some(fields), CallKind::Freeform) => {
-                    let arguments = freeform::arguments(fields, &call.name, &call.arguments);
-                    let call = ToolCall {
-                        arguments,
-                        kind: CallKind::Function,
-                        ..call.clone()
-                    };
-                    self.push_item(&Item::call(&call));
-                }
-                _ => self.push_item(&Item::call(call)),
-            },
             // Thoughts without their encrypted form are of no use to the service.
-            (None, Block::Text { .. } | Block::Thinking { .. } | Block::Other(_)) => {}
+            (None, _) => {}
         }
     }
 
+    /// A call of another vendor's model may have any name, and an id that was there before.
+    fn push_call(&mut self, call: &ToolCall, echoed: Option<&Opaque>) {
+        let is_function = self.fields.is_some();
+        let kind = match is_function {
+            true => CallKind::Function,
+            false => call.kind,
+        };
+        let wire_id = match echoed {
+            Some(opaque) => {
+                separate(&mut self.items);
+                self.items.extend_from_slice(opaque.json.as_bytes());
+                self.ids.keep(&call.id);
+                call.id.clone()
+            }
+            None => {
+                let arguments = match (&self.fields, call.kind) {
+                    (Some(fields), CallKind::Freeform) => {
+                        freeform::arguments(fields, &call.name, &call.arguments)
+                    }
+                    _ => call.arguments.clone(),
+                };
+                let own = ToolCall {
+                    id: self.ids.take(&call.id),
+                    name: name::legal(&call.name).into_owned(),
+                    arguments,
+                    kind,
+                    opaque: None,
+                };
+                self.push_item(&Item::call(&own));
+                own.id
+            }
+        };
+        self.open.push(Open {
+            id: call.id.clone(),
+            wire_id,
+            kind,
+        });
+    }
+
     fn push_result(&mut self, result: &ToolResult) {
-        let call = self.open.iter().position(|(id, _)| *id == result.call_id);
+        let call = self.open.iter().position(|open| open.id == result.call_id);
         if let Some(position) = call {
-            let (id, kind) = self.open.remove(position);
-            self.push_item(&Item::output(
-                &id,
-                kind,
-                Output::of(&result.parts, self.shape),
-            ));
+            let Open { wire_id, kind, .. } = self.open.remove(position);
+            let output = Output::of(&result.parts, self.shape);
+            self.push_item(&Item::output(&wire_id, kind, output));
         }
     }
 
@@ -303,11 +333,11 @@ impl Sent {
     /// Outputs for the calls that have none, as they follow `items`; with the comma between.
     fn missing_outputs(&self) -> Vec<u8> {
         let mut outputs = Vec::new();
-        for (id, kind) in &self.open {
+        for Open { wire_id, kind, .. } in &self.open {
             // An open call is part of `items`, so a comma is needed before the first output too.
             outputs.push(b',');
             let aborted = Output::Text(Cow::Borrowed(ABORTED));
-            append(&mut outputs, &Item::output(id, *kind, aborted));
+            append(&mut outputs, &Item::output(wire_id, *kind, aborted));
         }
         outputs
     }

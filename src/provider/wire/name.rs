@@ -1,12 +1,12 @@
-//! Names of tools and ids of calls as this wire takes them, whoever made them.
+//! Names of tools and ids of calls as strict services take them, whoever made them.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// What the wire takes of a tool's name, and more than any id of its own has.
+/// What they take of a tool's name, and more than any id of their own has.
 const NAME_BYTES_MAX: usize = 64;
 
-/// The name with `_` for what the wire does not take in one; its own names stay as they are.
+/// The name with `_` for what is not taken in one; names that are stay as they are.
 pub fn legal(name: &str) -> Cow<'_, str> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() {
@@ -19,8 +19,8 @@ pub fn legal(name: &str) -> Cow<'_, str> {
     Cow::Owned(legal.take(NAME_BYTES_MAX).collect())
 }
 
-/// The ids of one conversation. The wire wants every call to have one of its own, while other
-/// vendors count from the start again with each answer.
+/// The ids of one conversation. Some want every call to have one of its own, while others count
+/// from the start again with each answer.
 #[derive(Debug, Default)]
 pub struct Ids {
     taken: HashSet<String>,
@@ -38,6 +38,11 @@ impl Ids {
         }
         self.taken.insert(own.clone());
         own
+    }
+
+    /// Keeps an id that goes back as it came from every call that comes later.
+    pub fn keep(&mut self, id: &str) {
+        self.taken.insert(id.to_string());
     }
 }
 
