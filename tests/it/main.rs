@@ -9,6 +9,7 @@ mod issuer;
 mod place;
 mod responses;
 mod server;
+mod strict;
 mod sx;
 
 // What a service does not take, left out.
@@ -59,5 +60,7 @@ mod session;
 mod ssh;
 // Tokens from elsewhere.
 mod token;
+// Every member against services that refuse what the real ones refuse.
+mod taken;
 // Calls and their answers.
 mod tools;

@@ -395,6 +395,11 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Its exit code; `None` if a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// It ended with this code, by itself.
     #[track_caller]
     pub fn check_code(&self, code: i32) -> &Ran {
