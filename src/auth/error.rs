@@ -216,7 +216,9 @@ impl Error {
             | Error::Expired { path }
             | Error::Permanent { path, .. } => return login_again(path),
             Error::OtherAccount { .. } => "start sx again to go on with the other account",
-            Error::Transient { .. } => "try again; CODEX_ISSUER says who renews the login",
+            Error::Transient { .. } => {
+                "try again; CODEX_ISSUER or CLAUDE_CODE_ISSUER says who renews it"
+            }
             Error::Settings { .. } => "see `sx config --dump --show-source`",
             Error::Source { fault, .. } => fault.hint(),
             Error::Io { .. } => {

@@ -18,6 +18,8 @@ mod adapt;
 mod alone;
 // Credentials and their refresh.
 mod auth;
+// What the table of features promises.
+mod capabilities;
 // A conversation on a terminal.
 mod chat;
 // Arguments, help, version, other names.

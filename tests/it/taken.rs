@@ -20,7 +20,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 /// A thought of every service.
-const THOUGHT: &str = "let me see";
+pub const THOUGHT: &str = "let me see";
 
 /// Ids of calls are never given twice.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -30,20 +30,20 @@ fn fresh(start: &str) -> String {
 }
 
 /// A service, and how to ask it.
-struct Service {
-    provider: &'static str,
+pub struct Service {
+    pub provider: &'static str,
     wire: Wire,
     model: &'static str,
     /// The variables that lead to it; `ORIGIN` stands for where it is.
     environment: &'static [(&'static str, &'static str)],
-    path: &'static str,
+    pub path: &'static str,
     /// A thought, then two calls: `read` of `note` and `view_image` of `dot.png`.
-    calls: fn() -> Vec<String>,
+    pub calls: fn() -> Vec<String>,
     /// A thought, then words.
-    words: fn() -> Vec<String>,
+    pub words: fn() -> Vec<String>,
 }
 
-const SERVICES: &[Service] = &[
+pub const SERVICES: &[Service] = &[
     Service {
         provider: "codex",
         wire: Wire::Codex,
@@ -150,6 +150,8 @@ fn completions(last: &Value, reason: &str) -> Vec<String> {
         json!({"choices": [{"index": 0, "delta": {"reasoning_content": THOUGHT}}]}),
         json!({"choices": [{"index": 0, "delta": last}]}),
         json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}),
+        json!({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 40}}}),
     ])
 }
 
@@ -180,7 +182,10 @@ fn messages(blocks: &[(Value, Value)], reason: &str) -> Vec<String> {
         }
         all.push(json!({"type": "content_block_stop", "index": index}));
     }
-    all.push(json!({"type": "message_delta", "delta": {"stop_reason": reason}}));
+    all.push(
+        json!({"type": "message_delta", "delta": {"stop_reason": reason},
+            "usage": {"output_tokens": 5, "cache_read_input_tokens": 40}}),
+    );
     all.push(json!({"type": "message_stop"}));
     events(&all)
 }
@@ -219,7 +224,8 @@ fn messages_words() -> Vec<String> {
 fn generate(parts: &[Value]) -> Vec<String> {
     events(&[
         json!({"candidates": [{"content": {"role": "model", "parts": parts},
-            "finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 1}}),
+            "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 100, "cachedContentTokenCount": 40}}),
     ])
 }
 
@@ -248,7 +254,7 @@ fn generate_words() -> Vec<String> {
 
 impl Service {
     /// The service with these answers; it refuses what the real one refuses, in its words.
-    fn start(&self, replies: Vec<Reply>) -> Server {
+    pub fn start(&self, replies: Vec<Reply>) -> Server {
         let server = Server::start([]);
         let wire = self.wire;
         let replies = Mutex::new(VecDeque::from(replies));
@@ -271,7 +277,7 @@ impl Service {
         server
     }
 
-    fn asking(&self, sx: Sx, server: &Server) -> Sx {
+    pub fn asking(&self, sx: Sx, server: &Server) -> Sx {
         let sx = sx.env("PROVIDER", self.provider).env("MODEL", self.model);
         self.environment.iter().fold(sx, |sx, (name, value)| {
             sx.env(name, value.replace("ORIGIN", &server.origin()))
@@ -293,7 +299,7 @@ impl Service {
     }
 }
 
-fn place() -> Place {
+pub fn place() -> Place {
     let place = Place::with_credential();
     place.write("work/note", "remember\n");
     place.write("work/dot.png", PNG);
