@@ -41,6 +41,9 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// it as long as for an answer.
 const QUESTION_WAIT_MAX: Duration = Duration::from_secs(3);
 
+/// An answer in one piece has some 100,000 tokens at most, and a thought of the same length.
+const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
 /// A refusal is a sentence or two, and its status says most of it: nobody waits for more as long
 /// as for an answer.
 const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -72,6 +75,8 @@ struct Answer {
 enum Kind {
     /// An event stream.
     Stream,
+    /// One JSON document: a whole answer, or a refusal of a server that is shy of its status.
+    Document,
     /// Anything else: what the server has to say instead.
     Refusal,
 }
@@ -320,6 +325,7 @@ impl Agent {
         let mut kind = None;
         let mut body = Vec::new();
         let mut patience = Deadline::never();
+        let mut bytes_max = REFUSAL_BYTES_MAX;
         loop {
             let progress = transfer.step(&mut body);
             if kind.is_none()
@@ -327,8 +333,12 @@ impl Agent {
             {
                 self.provider.heard(head);
                 kind = Some(Kind::of(head));
-                if kind == Some(Kind::Refusal) {
-                    patience = Deadline::after(REFUSAL_WAIT_MAX, "REFUSAL_WAIT_MAX");
+                match kind {
+                    Some(Kind::Refusal) => {
+                        patience = Deadline::after(REFUSAL_WAIT_MAX, "REFUSAL_WAIT_MAX");
+                    }
+                    Some(Kind::Document) => bytes_max = DOCUMENT_BYTES_MAX,
+                    Some(Kind::Stream) | None => {}
                 }
             }
             if kind == Some(Kind::Stream) {
@@ -340,7 +350,7 @@ impl Agent {
             }
             let is_over = match progress {
                 Ok(Progress::Done) => true,
-                Ok(Progress::Waiting) => body.len() > REFUSAL_BYTES_MAX || patience.is_over(),
+                Ok(Progress::Waiting) => body.len() > bytes_max || patience.is_over(),
                 Err(_) if kind == Some(Kind::Refusal) => true,
                 Err(error) => return Err(Failure::Net(error)),
             };
@@ -358,12 +368,36 @@ impl Agent {
         if let Some(error) = transfer.refused_by_proxy() {
             return Err(Failure::Net(error));
         }
+        if kind == Some(Kind::Document) && self.take_document(&body, answer)? {
+            return Ok(());
+        }
         let (status, headers) = match transfer.head() {
             Some(head) => (head.status, head.headers.clone()),
             None => (0, http::head::Headers::new()),
         };
         let refusal = self.provider.classify(status, &headers, &body);
         Err(Failure::Provider(refusal))
+    }
+
+    /// Takes an answer that came in one piece, as some gateways send it whatever was asked for.
+    /// False if it is something else.
+    fn take_document(&mut self, body: &[u8], answer: &mut Answer) -> Result<bool, Failure> {
+        let data = String::from_utf8_lossy(body);
+        let event = sse::Event {
+            name: None,
+            data: &data,
+            id: "",
+            retry_ms: None,
+        };
+        let mut decoder = self.provider.decoder();
+        let mut deltas = Vec::new();
+        let fed = decoder.feed(&event, &mut deltas);
+        if fed.and_then(|()| decoder.finish(&mut deltas)).is_err() {
+            return Ok(false);
+        }
+        answer.deltas = deltas;
+        self.take_deltas(answer)?;
+        Ok(true)
     }
 
     fn take_body(
@@ -497,11 +531,10 @@ impl Kind {
     fn of(head: &ResponseHead) -> Kind {
         let stated = head.headers.first("content-type").unwrap_or_default();
         let stated = stated.to_ascii_lowercase();
-        let is_other = stated.starts_with("text/html") || stated.starts_with("application/json");
-        if head.status == 200 && !is_other {
-            Kind::Stream
-        } else {
-            Kind::Refusal
+        match head.status {
+            200 if stated.starts_with("application/json") => Kind::Document,
+            200 if !stated.starts_with("text/html") => Kind::Stream,
+            _ => Kind::Refusal,
         }
     }
 }

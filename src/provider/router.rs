@@ -31,6 +31,7 @@ use crate::provider::openai;
 use crate::provider::openai::OpenAi;
 use crate::provider::openai::Wire;
 use crate::provider::refusal;
+use std::mem;
 
 /// The provider's name.
 const NAME: &str = "router";
@@ -92,6 +93,8 @@ pub struct Router {
     /// The row of `WIRES` that is spoken.
     position: usize,
     state: State,
+    /// All of them failed for now: another try begins anew.
+    is_spent: bool,
 }
 
 /// Nobody pays.
@@ -135,6 +138,7 @@ impl Router {
             messages,
             position: 0,
             state: State::Looking,
+            is_spent: false,
         };
         router.turn_to(0);
         router
@@ -145,6 +149,10 @@ impl Router {
         if let Spoken::OpenAi(wire) = WIRES[position].0 {
             self.openai.speak(wire);
         }
+    }
+
+    fn is_last(&self) -> bool {
+        self.position + 1 == WIRES.len()
     }
 
     fn spoken(&self) -> Spoken {
@@ -167,7 +175,7 @@ impl Router {
     }
 
     fn refused(&self, status: u16, refusal: &Error) -> Error {
-        if self.position + 1 < WIRES.len() {
+        if !self.is_last() {
             let detail = refusal.to_string();
             return Error::OtherWire { detail };
         }
@@ -220,6 +228,9 @@ impl Provider for Router {
         request: &Request<'_>,
         token: Option<&auth::Token>,
     ) -> Result<exchange::Request, Error> {
+        if mem::take(&mut self.is_spent) {
+            self.turn_to(0);
+        }
         let model = self.model(request.model).to_string();
         let request = &Request {
             model: &model,
@@ -237,6 +248,7 @@ impl Provider for Router {
         if head.status == 200 && kind.to_ascii_lowercase().starts_with("text/event-stream") {
             self.state = State::Found;
         }
+        self.is_spent = self.state == State::Looking && head.status == 500 && self.is_last();
         self.speaker_mut().heard(head);
     }
 
@@ -275,6 +287,11 @@ impl Provider for Router {
         let refusal = self.speaker().classify(status, headers, body);
         match self.state {
             State::Looking if is_unknown_path(status, body) => self.refused(status, &refusal),
+            // A gateway may know a path that its own service fails at.
+            State::Looking if status == 500 && !self.is_last() => {
+                let detail = refusal.to_string();
+                Error::OtherWire { detail }
+            }
             State::Looking | State::Found => refusal,
         }
     }
@@ -300,7 +317,7 @@ impl Provider for Router {
     }
 
     fn turn_to_other_wire(&mut self) -> bool {
-        let is_left = self.state == State::Looking && self.position + 1 < WIRES.len();
+        let is_left = self.state == State::Looking && !self.is_last();
         if is_left {
             self.turn_to(self.position + 1);
         }

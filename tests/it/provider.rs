@@ -442,3 +442,60 @@ fn the_workspace_check_names_the_region_of_every_request_and_ends_nothing() {
     let ran = place.exec(&server, ["hi"]).run();
     assert!(!ran.stderr.contains("workspace check"), "{}", ran.stderr);
 }
+
+#[test]
+fn an_answer_that_comes_in_one_piece_is_as_good() {
+    let documents = [
+        (
+            ("openai", "OPENAI_BASE_URL", "completions"),
+            "/chat/completions",
+            json!({"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "whole", "reasoning_content": "hm"}}],
+                "usage": {"prompt_tokens": 7, "completion_tokens": 1}}),
+        ),
+        (
+            ("openai", "OPENAI_BASE_URL", "responses"),
+            "/responses",
+            json!({"object": "response", "id": "resp_1", "status": "completed", "error": null,
+                "output": [
+                    {"type": "reasoning", "id": "rs_1",
+                        "summary": [{"type": "summary_text", "text": "hm"}]},
+                    {"type": "message", "id": "msg_1", "role": "assistant",
+                        "content": [{"type": "output_text", "text": "whole"}]}],
+                "usage": {"input_tokens": 7, "output_tokens": 1}}),
+        ),
+        (
+            ("anthropic", "ANTHROPIC_BASE_URL", ""),
+            "/v1/messages",
+            json!({"type": "message", "role": "assistant", "stop_reason": "end_turn",
+                "content": [{"type": "thinking", "thinking": "hm", "signature": "s"},
+                    {"type": "text", "text": "whole"}],
+                "usage": {"input_tokens": 7, "output_tokens": 1}}),
+        ),
+        (
+            ("gemini", "GEMINI_BASE_URL", ""),
+            "?alt=sse",
+            json!({"candidates": [{"finishReason": "STOP", "content": {"role": "model",
+                "parts": [{"text": "hm", "thought": true}, {"text": "whole"}]}}],
+                "usageMetadata": {"promptTokenCount": 7, "candidatesTokenCount": 1}}),
+        ),
+    ];
+    for ((provider, address, wire), path, document) in documents {
+        let place = Place::new();
+        let server = Server::start([]);
+        server.on(path, [Reply::json(200, &document)]);
+        let ran = place
+            .sx(["exec", "--json", "hi"])
+            .env("PROVIDER", provider)
+            .env("MODEL", "m")
+            .env(address, server.origin())
+            .env("OPENAI_WIRE", if wire.is_empty() { "auto" } else { wire })
+            .env("ANTHROPIC_API_KEY", "k")
+            .env("GEMINI_API_KEY", "k")
+            .run();
+        ran.check_code(0);
+        assert_eq!(ran.result()["text"], "whole", "{path}");
+        assert_eq!(ran.events_of("reasoning")[0]["text"], "hm", "{path}");
+        assert_eq!(ran.result()["usage"]["input"], 7, "{path}");
+    }
+}

@@ -104,6 +104,19 @@ fn a_gateway_that_speaks_messages_alone_is_spoken_to_so() {
 }
 
 #[test]
+fn a_wire_that_fails_is_passed_over_and_tried_again_when_all_fail() {
+    let mut router = router();
+    let failure = r#"{"error":{"message":"internal"}}"#;
+    assert_eq!(answer(&mut router, 500, failure), None);
+    assert_eq!(path_of(&mut router), "/v1/chat/completions");
+    assert_eq!(answer(&mut router, 500, failure), None);
+    assert_eq!(path_of(&mut router), "/v1/messages");
+    let error = answer(&mut router, 500, failure);
+    assert!(matches!(error, Some(Error::Retry { .. })), "{error:?}");
+    assert_eq!(path_of(&mut router), "/v1/responses");
+}
+
+#[test]
 fn only_an_unknown_path_is_a_reason_to_try_another_wire() {
     for (status, body, expected) in [
         (

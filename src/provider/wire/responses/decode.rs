@@ -89,6 +89,8 @@ struct Response<'a> {
     #[serde(borrow, default)]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     output: Option<&'a RawValue>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
@@ -145,6 +147,7 @@ impl provider::Decoder for Decoder {
                 let error: Value = serde_json::from_str(event.data).unwrap_or_default();
                 return Err(refusal::of_event(&error));
             }
+            "" => self.whole(event.data, out)?,
             piece => self.piece(piece, &envelope, out)?,
         }
         Ok(())
@@ -179,6 +182,21 @@ impl Decoder {
 
     fn item(&self, json: Option<&RawValue>) -> Option<Item> {
         item::read(json?.get(), self.provider)
+    }
+
+    /// The final object by itself, from a server that does not stream.
+    fn whole(&mut self, data: &str, out: &mut Vec<Delta>) -> Result<(), Error> {
+        let response: Response<'_> = serde_json::from_str(data).unwrap_or_default();
+        let Some(status) = string(response.status).filter(|_| response.output.is_some()) else {
+            return Ok(());
+        };
+        self.answer_id = string(response.id).unwrap_or_default();
+        match status.as_str() {
+            "completed" => self.complete(&response, out),
+            "incomplete" => self.break_off(&response, out),
+            "failed" => Err(refusal::of_event(&value(response.error))),
+            _ => Ok(()),
+        }
     }
 
     /// A piece that may be odd.
