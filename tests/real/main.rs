@@ -1,5 +1,5 @@
-//! Real servers on loopback, Debian's and one of npm's, asked by the built program; `make
-//! test-real` runs this.
+//! Real servers on loopback, asked by the built program; `make test-real` runs this. They are those
+//! of Debian, one of npm and one of PyPI.
 //!
 //! What a scripted server cannot show: that ours and theirs mean the same. Each test starts what it
 //! needs for itself, in the foreground and as nobody, with its configuration in a temporary folder;
@@ -42,5 +42,7 @@ mod haproxy;
 mod ssh;
 // Whoever gives us a login.
 mod oidc;
+// A gateway to models.
+mod litellm;
 // A network that loses packets, and name servers that do not answer.
 mod namespace;
