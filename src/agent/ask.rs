@@ -44,6 +44,10 @@ const QUESTION_WAIT_MAX: Duration = Duration::from_secs(3);
 /// An answer in one piece has some 100,000 tokens at most, and a thought of the same length.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
+/// What is said of a stream without an event.
+const NOTHING_SAID: &str =
+    "the server ended the stream before it said anything; its log may say why";
+
 /// A refusal is a sentence or two, and its status says most of it: nobody waits for more as long
 /// as for an answer.
 const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -64,6 +68,8 @@ struct Answer {
     deltas: Vec<Delta>,
     turn: Turn,
     shown: Vec<Shown>,
+    /// Whether an event came.
+    has_begun: bool,
     /// Whether something of it was shown that a retry makes void.
     is_shown: bool,
     /// Whether it is shown at all.
@@ -284,6 +290,7 @@ impl Agent {
             deltas: Vec::new(),
             turn: Turn::default(),
             shown: Vec::new(),
+            has_begun: false,
             is_shown: false,
             is_aside: aside.is_some(),
         };
@@ -362,7 +369,16 @@ impl Agent {
         }
         if kind == Some(Kind::Stream) {
             let finished = answer.decoder.finish(&mut answer.deltas);
-            finished.map_err(Failure::Provider)?;
+            finished.map_err(|error| {
+                Failure::Provider(match error {
+                    // llama-cpp-python does so with a conversation that is too long.
+                    provider::Error::Retry { after, .. } if !answer.has_begun => {
+                        let detail = NOTHING_SAID.to_string();
+                        provider::Error::Retry { after, detail }
+                    }
+                    error => error,
+                })
+            })?;
             return self.take_deltas(answer);
         }
         if let Some(error) = transfer.refused_by_proxy() {
@@ -412,6 +428,7 @@ impl Agent {
                 Ok(None) => break Ok(()),
                 Err(source) => break Err(source),
             };
+            answer.has_begun = true;
             let decoded = answer.decoder.feed(&event, &mut answer.deltas);
             decoded.map_err(Failure::Provider)?;
             if answer.decoder.is_done() {
