@@ -170,6 +170,13 @@ pub static KEYS: &[Key] = &[
         "how long a command may run unless its call says otherwise",
     ),
     key(
+        "ENV_PASS",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "variables that commands get beside the usual: NAME,PREFIX_*",
+    ),
+    key(
         "CODEX_TOKEN_SOURCE",
         Kind::Choice(&["local", "remote", "ssh", "none"]),
         "local",

@@ -6,6 +6,7 @@
 use crate::chat::CallKind;
 use crate::chat::Part;
 use crate::chat::ToolCall;
+use crate::proc::environment::Pass;
 use crate::sandbox::Mode;
 use serde::Deserialize;
 use serde::Deserializer;
@@ -60,8 +61,18 @@ pub struct Start {
     pub writable: Vec<WirePath>,
     /// How long a command may run if its call does not say.
     pub bash_timeout_ms: u64,
+    /// Variables that commands get beside those that every command gets, as the person wrote it.
+    #[serde(default)]
+    pub env_pass: String,
     /// The names of the tools that are offered; a call of any other is answered as unknown.
     pub tools: Vec<String>,
+}
+
+impl Start {
+    /// Which variables commands get. What cannot be read is none: an older brain sends nothing.
+    pub fn pass(&self) -> Pass {
+        Pass::parse(&self.env_pass).unwrap_or_default()
+    }
 }
 
 /// A call of a tool, as the model wrote it.
@@ -429,7 +440,7 @@ mod tests {
             concat!(
                 r#"{"start":{"v":1,"cwd":"/w","sandbox":"read-only","network":false,"#,
                 r#""hidden":[[47,255]],"writable":[],"bash_timeout_ms":120000,"#,
-                r#""tools":["bash"]}}"#,
+                r#""env_pass":"CI","tools":["bash"]}}"#,
             ),
             Order::Start(Start {
                 v: 1,
@@ -439,6 +450,7 @@ mod tests {
                 hidden: vec![WirePath(OsString::from_vec(vec![b'/', 0xff]).into())],
                 writable: vec![],
                 bash_timeout_ms: 120_000,
+                env_pass: "CI".into(),
                 tools: vec!["bash".into()],
             }),
         );
