@@ -149,6 +149,13 @@ pub static KEYS: &[Key] = &[
         "the tool that shows the model an image",
     ),
     key(
+        "TOOL_JOB",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that shows and ends what runs in the background",
+    ),
+    key(
         "SANDBOX",
         Kind::Choice(&["workspace", "read-only", "off"]),
         "workspace",
