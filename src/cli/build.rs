@@ -25,6 +25,7 @@ use crate::cli::record::Recorder;
 use crate::cli::resume;
 use crate::config::Origin;
 use crate::config::Settings;
+use crate::config::keys;
 use crate::hands;
 use crate::hands::client::Client;
 use crate::hands::wire;
@@ -35,6 +36,7 @@ use crate::net::dns::Overrides;
 use crate::net::proxy::Variables;
 use crate::net::roots::Trust;
 use crate::net::route::Scope;
+use crate::proc::environment::Pass;
 use crate::provider::Effort;
 use crate::provider::Thinking;
 use crate::provider::models::Aliases;
@@ -288,6 +290,7 @@ fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault
         writable: Vec::new(),
         docs: docs_folders(ground).into_iter().map(WirePath).collect(),
         bash_timeout_ms: millis(settings.duration("BASH_TIMEOUT")),
+        env_pass: env_pass(settings)?.to_string(),
         tools: tools.iter().map(|tool| tool.name.to_string()).collect(),
     })
 }
@@ -303,6 +306,23 @@ fn docs_folders(ground: &Ground) -> Vec<PathBuf> {
         },
     );
     folders.collect()
+}
+
+/// The variables that commands get beside the usual. Ours are not to be had.
+fn env_pass(settings: &Settings) -> Result<Pass, Fault> {
+    let key = "ENV_PASS";
+    let pass = Pass::parse(settings.text(key)).map_err(|word| {
+        let why = format!("{key}: `{word}` is no name of a variable, nor one with a `*`");
+        unusable(settings, key, why)
+    })?;
+    // A proxy is passed on anyway, without its password.
+    let is_ours =
+        |name: &&str| !name.ends_with("_PROXY") && keys::find(name).is_some_and(|key| key.secret);
+    if let Some(name) = pass.names().find(is_ours) {
+        let why = format!("{key}: {name} is a credential of sx, which no command gets");
+        return Err(unusable(settings, key, why));
+    }
+    Ok(pass)
 }
 
 /// Everything of ours that no tool may read: credentials, settings, other conversations.

@@ -198,6 +198,13 @@ pub static KEYS: &[Key] = &[
         "the tool that asks you a question, where you sit at a terminal",
     ),
     key(
+        "TOOL_JOB",
+        Kind::Flag,
+        "1",
+        TIGHTEN,
+        "the tool that shows and ends what runs in the background",
+    ),
+    key(
         "SANDBOX",
         Kind::Choice(&["workspace", "read-only", "off"]),
         "workspace",
@@ -217,6 +224,13 @@ pub static KEYS: &[Key] = &[
         "120s",
         Harmless::Never,
         "how long a command may run unless its call says otherwise",
+    ),
+    key(
+        "ENV_PASS",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "variables that commands get beside the usual: NAME,PREFIX_*",
     ),
     key(
         "CODEX_TOKEN_SOURCE",

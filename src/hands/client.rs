@@ -145,7 +145,7 @@ impl Client {
             program: options.self_path.as_path().into(),
             args: vec!["hands".into()],
             cwd: None,
-            env: environment::cut(options.environment),
+            env: environment::cut_but(&options.start.pass(), options.environment),
             stdin: Stdio::piped(),
             stdout: Stdio::piped(),
             stderr: Stdio::piped(),

@@ -1,12 +1,11 @@
 //! One command of the model: started, read, held to its deadline, stopped, answered.
 //!
-//! The call ends when the command ends, not when its pipe closes: what is in the pipe by then is
-//! read, and what a program that it left running writes later is thrown away. Nothing here waits;
-//! the server's poll calls [`Command::read`] and [`Command::step`].
+//! It is over when the command ends, not when its pipe closes: what is in the pipe by then is read,
+//! and the pipe is given back for what a program that it left running writes later. Nothing here
+//! waits; the server's poll calls [`Command::read`] and [`Command::step`].
 
 use crate::base::clock::Deadline;
 use crate::hands::place::Place;
-use crate::hands::stream::Stream;
 use crate::proc::DeathSignal;
 use crate::proc::Launch;
 use crate::proc::SelfPath;
@@ -16,10 +15,9 @@ use crate::proc::stop::Next;
 use crate::proc::stop::Scope;
 use crate::proc::stop::Stopper;
 use crate::proc::tree::Bystanders;
-use crate::tools::Answer;
+use crate::proc::tree::Process;
 use crate::tools::bash;
 use crate::tools::bash::Ended;
-use crate::tools::limit::Collector;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -34,7 +32,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// How much is read in one go, so that one loud command does not keep the loop from the others.
-const READ_BYTES_MAX: usize = 256 * 1024;
+pub const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// How much is read after the end. No pipe holds more (pipe(7)), so beyond it writes somebody who
 /// was left running.
@@ -46,9 +44,6 @@ pub struct Command {
     child: Child,
     /// `None` once everybody has closed it.
     output: Option<PipeReader>,
-    collector: Collector,
-    /// What goes to the person while it runs.
-    pub stream: Stream,
     deadline: Deadline,
     bystanders: Bystanders,
     stage: Stage,
@@ -56,12 +51,10 @@ pub struct Command {
 
 /// What is left of a command that ended.
 pub struct Remains {
-    /// What the model is told.
-    pub answer: Answer,
-    /// What the person did not see yet.
-    pub last_piece: Option<String>,
     /// Its pipe, if programs that it left running may still write to it.
     pub output: Option<PipeReader>,
+    /// Whose those programs are.
+    pub scope: Scope,
 }
 
 enum Stage {
@@ -78,7 +71,6 @@ impl Command {
     /// Starts it in a session of its own, without a terminal. The error says why it cannot run.
     pub fn start(
         order: bash::Command,
-        collector: Collector,
         place: &Place,
         self_path: &SelfPath,
     ) -> Result<Command, String> {
@@ -93,12 +85,13 @@ impl Command {
         let (output, child) = spawn(&order, shell.path.clone().into(), place, self_path)
             .map_err(|error| format!("{}: {error}", shell.path.display()))?;
         Ok(Command {
-            deadline: Deadline::after(order.timeout, order.timeout_limit),
+            deadline: match order.timeout {
+                Some(timeout) => Deadline::after(timeout, order.limit),
+                None => Deadline::never(),
+            },
             order,
             child,
             output: Some(output),
-            collector,
-            stream: Stream::default(),
             bystanders,
             stage: Stage::Runs,
         })
@@ -122,28 +115,14 @@ impl Command {
         }
     }
 
-    /// Reads what the command printed, as far as it goes without waiting.
-    pub fn read(&mut self) {
-        self.read_at_most(READ_BYTES_MAX);
+    /// Gives what the command printed to `sink`, as far as it goes without waiting.
+    pub fn read(&mut self, sink: &mut dyn FnMut(&[u8])) {
+        drain(&mut self.output, READ_BYTES_MAX, sink);
     }
 
-    fn read_at_most(&mut self, bytes_max: usize) {
-        let mut buffer = [0; 64 * 1024];
-        let mut bytes_read = 0;
-        while let Some(output) = &mut self.output
-            && bytes_read < bytes_max
-        {
-            match output.read(&mut buffer) {
-                Ok(count) if count > 0 => {
-                    bytes_read += count;
-                    self.collector.push(&buffer[..count]);
-                    self.stream.push(&buffer[..count]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(_) | Err(_) => self.output = None,
-            }
-        }
+    /// Spares these when the command is stopped: others left them running.
+    pub fn spare(&mut self, others: &[Process]) {
+        self.bystanders.add(others);
     }
 
     /// Begins to stop it, unless it is being stopped already.
@@ -169,7 +148,7 @@ impl Command {
         let status = self.child.try_wait();
         let has_ended = !matches!(status, Ok(None));
         if !has_ended && self.deadline.is_over() {
-            let (after, limit) = (self.order.timeout, self.deadline.limit());
+            let (after, limit) = (self.order.timeout.unwrap_or_default(), self.order.limit);
             self.stop(Ended::TimedOut { after, limit });
         }
         match &mut self.stage {
@@ -196,13 +175,35 @@ impl Command {
         }
     }
 
-    /// What is left of it, once `step` said how it ended.
-    pub fn finish(mut self, ended: &Ended) -> Remains {
-        self.read_at_most(DRAIN_BYTES_MAX);
+    /// What is left of it, once `step` said how it ended. The last output goes to `sink`.
+    pub fn finish(mut self, sink: &mut dyn FnMut(&[u8])) -> Remains {
+        drain(&mut self.output, DRAIN_BYTES_MAX, sink);
         Remains {
-            answer: bash::answer(ended, self.collector.finish()),
-            last_piece: self.stream.take_rest(),
+            scope: Scope {
+                leader: self.leader(),
+                bystanders: self.bystanders,
+            },
             output: self.output,
+        }
+    }
+}
+
+/// Gives what is in a pipe to `sink`, at most about `bytes_max`, without waiting. The pipe is gone
+/// once everybody has closed the other end.
+pub fn drain(pipe: &mut Option<PipeReader>, bytes_max: usize, sink: &mut dyn FnMut(&[u8])) {
+    let mut buffer = [0; 64 * 1024];
+    let mut bytes_read = 0;
+    while let Some(output) = pipe
+        && bytes_read < bytes_max
+    {
+        match output.read(&mut buffer) {
+            Ok(count) if count > 0 => {
+                bytes_read += count;
+                sink(&buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Ok(_) | Err(_) => *pipe = None,
         }
     }
 }

@@ -60,7 +60,8 @@ impl Place {
     /// process ends.
     pub fn take(start: &Start, options: &Options) -> Result<Place, Refused> {
         let cwd = go_to(start)?;
-        let cut = environment::cut(options.environment.iter().cloned());
+        let given = options.environment.iter().cloned();
+        let cut = environment::cut_but(&start.pass(), given);
         let (temp, mut notes) = match TempDir::make(&cut) {
             Ok(temp) => (Some(temp), Vec::new()),
             Err(why) => (None, vec![why]),

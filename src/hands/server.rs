@@ -6,8 +6,11 @@
 
 use crate::base::clock;
 use crate::base::clock::Deadline;
+use crate::chat::Part;
 use crate::hands::command::Command;
+use crate::hands::jobs::Jobs;
 use crate::hands::place::Place;
+use crate::hands::stream::Stream;
 use crate::hands::wire;
 use crate::hands::wire::CallResult;
 use crate::hands::wire::Order;
@@ -28,7 +31,9 @@ use crate::sys::signals::Signals;
 use crate::tools::Answer;
 use crate::tools::Refusal;
 use crate::tools::Start;
+use crate::tools::bash;
 use crate::tools::bash::Ended;
+use crate::tools::limit::Collector;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -123,6 +128,7 @@ pub fn serve(stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>, options: Options) ->
     pipe.outbox.push(&Reply::Ready(place.ready().clone()));
     let workers = Workers::new(place.workplace.clone()).map_err(system("make a pipe"))?;
     let mut server = Server {
+        jobs: Jobs::new(&place),
         place,
         self_path: options.self_path,
         signals,
@@ -134,7 +140,7 @@ pub fn serve(stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>, options: Options) ->
         leftovers: Vec::new(),
     };
     let outcome = server.run();
-    stop::kill_everything_below(&server.leaders(), &server.ended_leaders);
+    stop::kill_everything_below(&server.children(), &server.ended_leaders);
     server.place.leave();
     outcome
 }
@@ -253,6 +259,8 @@ enum Token {
     Command(usize),
     /// The leftover pipe at this index.
     Leftover(usize),
+    /// The job at this index.
+    Job(usize),
 }
 
 struct Server {
@@ -263,6 +271,7 @@ struct Server {
     workers: Workers,
     calls_taken: u64,
     running: Vec<Running>,
+    jobs: Jobs,
     /// What commands left running is found by these where `/proc` is missing; the last
     /// [`LEADERS_MAX`].
     ended_leaders: Vec<u32>,
@@ -273,7 +282,20 @@ struct Server {
 /// A command and the call that it answers.
 struct Running {
     job: Job,
+    order: bash::Command,
     command: Command,
+    collector: Collector,
+    /// What goes to the person while it runs.
+    stream: Stream,
+}
+
+impl Running {
+    fn read(&mut self) {
+        self.command.read(&mut |bytes| {
+            self.collector.push(bytes);
+            self.stream.push(bytes);
+        });
+    }
 }
 
 impl Server {
@@ -288,8 +310,10 @@ impl Server {
                 return Ok(());
             }
             for token in &ready {
-                if let Token::Command(index) = token {
-                    self.running[*index].command.read();
+                match token {
+                    Token::Command(index) => self.running[*index].read(),
+                    Token::Job(index) => self.jobs.read(*index),
+                    _ => {}
                 }
             }
             self.discard_leftovers(&ready);
@@ -298,6 +322,8 @@ impl Server {
                 self.finish(finished);
             }
             self.step_commands();
+            self.step_jobs();
+            stop::reap_orphans(&self.children());
             self.send_output();
         }
     }
@@ -312,11 +338,14 @@ impl Server {
         if self.has_room() {
             set.add(self.pipe.input.as_fd(), Interest::Read, Token::Input);
         }
-        let mut deadline = self.workers.deadline();
-        for (index, Running { command, .. }) in self.running.iter().enumerate() {
+        let mut deadline = self.workers.deadline().sooner(self.jobs.due());
+        for (index, running) in self.running.iter().enumerate() {
+            let Running {
+                command, stream, ..
+            } = running;
             deadline = deadline.sooner(command.due());
             if self.has_room() {
-                deadline = deadline.sooner(command.stream.due());
+                deadline = deadline.sooner(stream.due());
             }
             if let Some(fd) = command.fd() {
                 set.add(fd, Interest::Read, Token::Command(index));
@@ -324,6 +353,9 @@ impl Server {
         }
         for (index, leftover) in self.leftovers.iter().enumerate() {
             set.add(leftover.as_fd(), Interest::Read, Token::Leftover(index));
+        }
+        for (index, pipe) in self.jobs.pipes() {
+            set.add(pipe, Interest::Read, Token::Job(index));
         }
         set.wait(deadline.left())
     }
@@ -336,6 +368,14 @@ impl Server {
         self.running
             .iter()
             .map(|running| running.command.leader())
+            .collect()
+    }
+
+    /// The leaders of all commands that run: children whose status others must not take.
+    fn children(&self) -> Vec<u32> {
+        self.leaders()
+            .into_iter()
+            .chain(self.jobs.leaders())
             .collect()
     }
 
@@ -374,12 +414,28 @@ impl Server {
         let Finished { job, how } = finished;
         let answer = match how {
             How::Started(Start::Answer(answer)) => answer,
+            How::Started(Start::Run(order)) if order.is_background => {
+                self.jobs.start(order, &self.place, &self.self_path)
+            }
             How::Started(Start::Run(order)) => {
-                let collector = self.place.workplace.collector(job.number);
-                match Command::start(order, collector, &self.place, &self.self_path) {
-                    Ok(command) => return self.running.push(Running { job, command }),
+                match Command::start(order.clone(), &self.place, &self.self_path) {
+                    Ok(command) => {
+                        return self.running.push(Running {
+                            collector: self.place.workplace.collector(job.number),
+                            job,
+                            order,
+                            command,
+                            stream: Stream::default(),
+                        });
+                    }
                     Err(why) => Refusal::new(format!("not started: {why}")).into_answer(),
                 }
+            }
+            How::Started(Start::Job(request)) => {
+                if let Some((job, answer)) = self.jobs.ask(request, job, &self.leaders()) {
+                    self.answer(job, answer);
+                }
+                return;
             }
             How::NotBegun => Refusal::new("cancelled before it began").into_answer(),
             How::Cancelled => Refusal::new("cancelled; it may still happen").into_answer(),
@@ -398,25 +454,54 @@ impl Server {
     fn step_commands(&mut self) {
         let mut index = 0;
         while index < self.running.len() {
-            let mut others = self.leaders();
-            others.swap_remove(index);
+            let command = &mut self.running[index].command;
+            let leader = command.leader();
+            let others = self.jobs.others(&self.leaders(), leader);
             let Some(ended) = self.running[index].command.step(&others) else {
                 index += 1;
                 continue;
             };
-            let Running { job, command } = self.running.remove(index);
-            self.ended_leaders.push(command.leader());
-            let remains = command.finish(&ended);
-            if let Some(text) = remains.last_piece {
-                let id = job.call.id.clone();
-                self.pipe.outbox.push(&Reply::Output(Output { id, text }));
-            }
-            self.leftovers.extend(remains.output);
-            self.answer(job, remains.answer);
+            let running = self.running.remove(index);
+            self.ended_leaders.push(leader);
+            self.end(running, &ended);
         }
         drop_oldest(&mut self.leftovers, LEFTOVERS_MAX);
         drop_oldest(&mut self.ended_leaders, LEADERS_MAX);
-        stop::reap_orphans(&self.leaders());
+    }
+
+    /// Answers the call of a command that ended.
+    fn end(&mut self, running: Running, ended: &Ended) {
+        let Running {
+            job,
+            order,
+            command,
+            mut collector,
+            mut stream,
+        } = running;
+        let remains = command.finish(&mut |bytes| {
+            collector.push(bytes);
+            stream.push(bytes);
+        });
+        if let Some(text) = stream.take_rest() {
+            let id = job.call.id.clone();
+            self.pipe.outbox.push(&Reply::Output(Output { id, text }));
+        }
+        let mut answer = bash::answer(ended, collector.finish());
+        if matches!(ended, Ended::Exit(_) | Ended::Signal(_)) {
+            let leaders = self.leaders();
+            let (output, told) = self.jobs.adopt(&order, ended, remains, &leaders);
+            self.leftovers.extend(output);
+            if let Some(told) = told {
+                add_note(&mut answer, &told);
+            }
+        }
+        self.answer(job, answer);
+    }
+
+    fn step_jobs(&mut self) {
+        for (job, answer) in self.jobs.step(&self.leaders()) {
+            self.answer(job, answer);
+        }
     }
 
     fn send_output(&mut self) {
@@ -424,7 +509,7 @@ impl Server {
             if !self.has_room() {
                 return;
             }
-            if let Some(text) = self.running[index].command.stream.take() {
+            if let Some(text) = self.running[index].stream.take() {
                 let id = self.running[index].job.call.id.clone();
                 self.pipe.outbox.push(&Reply::Output(Output { id, text }));
             }
@@ -440,7 +525,11 @@ impl Server {
         });
     }
 
-    fn answer(&mut self, job: Job, answer: Answer) {
+    /// Sends an answer, and with it which jobs ended since the last.
+    fn answer(&mut self, job: Job, mut answer: Answer) {
+        for told in self.jobs.news() {
+            add_note(&mut answer, &told);
+        }
         let took = clock::now().duration_since(job.since);
         self.pipe.outbox.push(&Reply::Result(CallResult {
             id: job.call.id,
@@ -453,6 +542,18 @@ impl Server {
             truncated: answer.truncated,
             spill: answer.spill,
         }));
+    }
+}
+
+/// Adds a line to what the model reads.
+fn add_note(answer: &mut Answer, note: &str) {
+    let note = format!("[{note}]");
+    match answer.parts.last_mut() {
+        Some(Part::Text(text)) => {
+            let gap = if text.ends_with('\n') { "" } else { "\n" };
+            text.push_str(&format!("{gap}{note}"));
+        }
+        _ => answer.parts.push(Part::Text(note)),
     }
 }
 

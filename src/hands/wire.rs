@@ -6,6 +6,7 @@
 use crate::chat::CallKind;
 use crate::chat::Part;
 use crate::chat::ToolCall;
+use crate::proc::environment::Pass;
 use crate::sandbox::Mode;
 use serde::Deserialize;
 use serde::Deserializer;
@@ -63,8 +64,18 @@ pub struct Start {
     /// Folders with documentation, for `docs`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub docs: Vec<WirePath>,
+    /// Variables that commands get beside those that every command gets, as the person wrote it.
+    #[serde(default)]
+    pub env_pass: String,
     /// The names of the tools that are offered; a call of any other is answered as unknown.
     pub tools: Vec<String>,
+}
+
+impl Start {
+    /// Which variables commands get. What cannot be read is none: an older brain sends nothing.
+    pub fn pass(&self) -> Pass {
+        Pass::parse(&self.env_pass).unwrap_or_default()
+    }
 }
 
 /// A call of a tool, as the model wrote it.
@@ -432,7 +443,7 @@ mod tests {
             concat!(
                 r#"{"start":{"v":1,"cwd":"/w","sandbox":"read-only","network":false,"#,
                 r#""hidden":[[47,255]],"writable":[],"bash_timeout_ms":120000,"#,
-                r#""tools":["bash"]}}"#,
+                r#""env_pass":"CI","tools":["bash"]}}"#,
             ),
             Order::Start(Start {
                 v: 1,
@@ -443,6 +454,7 @@ mod tests {
                 writable: vec![],
                 bash_timeout_ms: 120_000,
                 docs: vec![],
+                env_pass: "CI".into(),
                 tools: vec!["bash".into()],
             }),
         );

@@ -1,10 +1,12 @@
 //! What a process of ours may know: a short list of variables, never a secret.
 //!
-//! Pure: pairs in, pairs out. The list is what people need to find their tools; all else stays
-//! with the brain, and even a listed variable is dropped if its name or value looks like a secret.
+//! Pure: pairs in, pairs out. The list is what people need to find their tools, and what they asked
+//! for; all else stays with the brain. What looks like a secret, by its name or its value, is
+//! dropped though it is listed: only a name that a person wrote out is believed.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 
 /// An environment: names and values, in order.
@@ -87,15 +89,88 @@ const FIXED: &[(&str, &str)] = &[
     ("PYTHONUNBUFFERED", "1"),
 ];
 
+/// What a person wants passed on beside the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Names, each of which may have a `*` that stands for anything.
+    patterns: Vec<String>,
+}
+
+impl Pass {
+    /// Reads names that commas or blanks part. The error is the word that is none.
+    pub fn parse(text: &str) -> Result<Pass, String> {
+        let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+        let is_name = |word: &str| {
+            word.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'*'))
+        };
+        let patterns: Vec<String> = words.map(str::to_owned).collect();
+        match patterns.iter().find(|word| !is_name(word)) {
+            Some(word) => Err(word.clone()),
+            None => Ok(Pass { patterns }),
+        }
+    }
+
+    /// The names that are written out.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let patterns = self.patterns.iter().map(String::as_str);
+        patterns.filter(|pattern| !pattern.contains('*'))
+    }
+
+    /// Whether the name is written out.
+    fn names_it(&self, name: &str) -> bool {
+        self.names().any(|given| given == name)
+    }
+
+    /// Whether a pattern stands for the name.
+    fn means(&self, name: &str) -> bool {
+        self.patterns.iter().any(|pattern| fits(pattern, name))
+    }
+}
+
+/// Displays as [`Pass::parse`] reads it.
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.patterns.join(","))
+    }
+}
+
+/// Whether `name` is `pattern`, with anything in the place of each `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(name) = name.strip_prefix(start) else {
+        return false;
+    };
+    // The first place where a part between two stars stands leaves the most for what follows.
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(mut name) = name.strip_suffix(end) else {
+        return false;
+    };
+    for part in middle.split('*') {
+        match name.find(part) {
+            Some(at) => name = &name[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
 /// The pairs that may be passed on: listed, without a secret, and with a `PATH`.
 pub fn cut(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Pairs {
+    cut_but(&Pass::default(), pairs)
+}
+
+/// Likewise, with what a person asked for.
+pub fn cut_but(pass: &Pass, pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Pairs {
     let mut kept: Pairs = pairs
         .into_iter()
         .map(|(name, value)| match without_user(&name, &value) {
             Some(plain) => (name, plain),
             None => (name, value),
         })
-        .filter(|(name, value)| is_allowed(name) && !is_secret(name, value))
+        .filter(|(name, value)| may_pass(name, value, pass))
         .collect();
     if value(&kept, "PATH").is_none_or(OsStr::is_empty) {
         set(&mut kept, "PATH", PATH_DEFAULT);
@@ -128,9 +203,10 @@ pub fn set(pairs: &mut Pairs, name: &str, value: impl Into<OsString>) {
     pairs.push((name.into(), value.into()));
 }
 
-fn is_allowed(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    ALLOWED.contains(&name.as_ref()) || name.starts_with("LC_")
+fn may_pass(name: &OsStr, value: &OsStr, pass: &Pass) -> bool {
+    let text = name.to_string_lossy();
+    let is_listed = || ALLOWED.contains(&text.as_ref()) || text.starts_with("LC_");
+    pass.names_it(&text) || (is_listed() || pass.means(&text)) && !is_secret(name, value)
 }
 
 /// Whether a variable looks like a secret, by its name or by its value.
@@ -232,6 +308,35 @@ mod tests {
         check("LANG", "sk-proj-AbCdEfGhIjKlMnOp0123", false);
         check("LANG", "AKIAIOSFODNN7EXAMPLE", false);
         check("LANG", "-----BEGIN PRIVATE", false);
+    }
+
+    #[test]
+    fn what_a_person_asked_for_is_passed_on_and_a_secret_only_by_its_name() {
+        #[track_caller]
+        fn check(pass: &str, name: &str, value: &str, is_kept: bool) {
+            let pass = Pass::parse(pass).unwrap();
+            assert_eq!(Pass::parse(&pass.to_string()), Ok(pass.clone()));
+            let kept = cut_but(&pass, pairs(&[("PATH", "/bin"), (name, value)]));
+            let found = kept.iter().any(|(given, _)| given == name);
+            assert_eq!(found, is_kept, "{pass}: {name}={value}");
+        }
+        check("A, MY_APP B", "MY_APP", "x", true);
+        check("MY_*", "MY_APP", "x", true);
+        check("MY_*", "MY_", "x", true);
+        check("MY_*", "OUR_MY_APP", "x", false);
+        check("*_URL,A*B*C", "DB_URL", "x", true);
+        check("*_URL,A*B*C", "A_B_B_C", "x", true);
+        check("A*B*C", "A_C_B", "x", false);
+        check("A*A", "A", "x", false);
+        check("*", "ANYTHING", "x", true);
+        check("*", "MY_TOKEN", "x", false);
+        check("MY_*", "MY_APP", "ghp_abcdefghijKLMNOP0123456789", false);
+        check("*_URL", "DB_URL", "postgres://u:pw@h/d", false);
+        check("MY_TOKEN", "MY_TOKEN", "x", true);
+        check("DB_URL", "DB_URL", "postgres://u:pw@h/d", true);
+        check("MY_TOKEN", "MY_TOKEN2", "x", false);
+        assert_eq!(Pass::parse("A,b-c"), Err("b-c".to_owned()));
+        assert_eq!(Pass::parse("A=b"), Err("A=b".to_owned()));
     }
 
     #[test]

@@ -59,6 +59,18 @@ pub fn bystanders() -> Bystanders {
     Bystanders::below(&tree::list().unwrap_or_default(), own_pid())
 }
 
+/// What a command that ended left running; nothing where `/proc` is missing. `other_leaders` are
+/// the commands beside it.
+pub fn left_by(scope: &Scope, other_leaders: &[u32]) -> Vec<Process> {
+    if !has_children() {
+        return Vec::new();
+    }
+    let others: Vec<i32> = other_leaders.iter().map(|pid| *pid as i32).collect();
+    let processes = tree::list().unwrap_or_default();
+    let leader = scope.leader as i32;
+    tree::left_by(&processes, own_pid(), leader, &scope.bystanders, &others)
+}
+
 /// Whether anybody is below us: orphans there come to us, so there is then a child, too.
 fn has_children() -> bool {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;

@@ -105,6 +105,13 @@ impl Bystanders {
         }
     }
 
+    /// These too, which somebody else left running.
+    pub fn add(&mut self, others: &[Process]) {
+        self.identities.extend(others.iter().map(Process::identity));
+        self.sessions
+            .extend(others.iter().map(|other| other.session));
+    }
+
     fn has(&self, process: &Process) -> bool {
         self.identities.contains(&process.identity()) || self.sessions.contains(&process.session)
     }

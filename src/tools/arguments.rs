@@ -170,6 +170,18 @@ impl Arguments {
         }
     }
 
+    /// A whole number from 0, if it is there.
+    pub fn offset(&mut self, field: &str) -> Result<Option<u64>, Error> {
+        let Some(value) = self.fields.remove(field) else {
+            return Ok(None);
+        };
+        let offset = value.as_u64();
+        match offset {
+            Some(_) => Ok(offset),
+            None => Err(self.kind_error(field, "a whole number from 0", &value)),
+        }
+    }
+
     /// A duration longer than nothing and at most `longest`, if it is there: a number of seconds,
     /// or text such as `2m`.
     pub fn duration(

@@ -21,15 +21,16 @@ pub(super) const TOOL: Tool = Tool {
         name: "bash",
         description: "Runs a shell command in the working directory. Each call has a shell of its \
             own, no terminal and no input. Output beyond 32 kB keeps its start and end; all of it \
-            is then in a file that the answer names.",
+            is then in a file that the answer names. With background it runs on as a job.",
         input: Input::Schema(concat!(
             r#"{"type":"object","properties":{"command":{"type":"string"},"#,
-            r#""timeout":{"type":"number","description":"seconds until it is stopped"}},"#,
+            r#""timeout":{"type":"number","description":"seconds until it is stopped"},"#,
+            r#""background":{"type":"boolean"}},"#,
             r#""required":["command"],"additionalProperties":false}"#,
         )),
         effect: Effect::Changes,
     },
-    fields: &["command", "timeout"],
+    fields: &["command", "timeout", "background"],
     start,
 };
 
@@ -49,10 +50,12 @@ const DETAIL_CHARS_MAX: usize = 200;
 pub struct Command {
     /// What the shell is given.
     pub script: String,
-    /// How long it may take.
-    pub timeout: Duration,
+    /// How long it may take; `None` is as long as it likes.
+    pub timeout: Option<Duration>,
     /// Who said so: `timeout`, the argument, or `BASH_TIMEOUT`, the setting.
-    pub timeout_limit: &'static str,
+    pub limit: &'static str,
+    /// Whether the call is answered before it ends.
+    pub is_background: bool,
 }
 
 /// How a command ended.
@@ -66,11 +69,13 @@ pub enum Ended {
     TimedOut {
         /// How long it was allowed to take.
         after: Duration,
-        /// The command's `timeout_limit`.
+        /// The command's `limit`.
         limit: &'static str,
     },
     /// It was stopped because nobody wants it any more.
     Cancelled,
+    /// It was a job, and stopped because the model wanted that.
+    Killed,
     /// It never ran, and why.
     NotStarted(String),
 }
@@ -109,6 +114,7 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     let script = arguments.text("command")?;
     let wanted = "a number of seconds, more than 0 and at most 86400";
     let timeout = arguments.duration("timeout", TIMEOUT_MAX, wanted)?;
+    let is_background = arguments.flag("background")?;
     if script.contains('\0') {
         return Err(Refusal::new("command has a NUL byte, which no shell takes"));
     }
@@ -122,15 +128,25 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     if script.trim().is_empty() {
         return Err(Refusal::new("command is empty"));
     }
-    let (timeout, timeout_limit) = match timeout {
-        Some(timeout) => (timeout, "timeout"),
-        None => (place.bash_timeout, "BASH_TIMEOUT"),
+    let (timeout, limit) = match timeout {
+        None if is_background => (None, ""),
+        None => (Some(place.bash_timeout), "BASH_TIMEOUT"),
+        timeout => (timeout, "timeout"),
     };
     Ok(Start::Run(Command {
         script,
         timeout,
-        timeout_limit,
+        limit,
+        is_background,
     }))
+}
+
+/// How a job ended, to follow its number.
+pub(super) fn outcome(ended: &Ended) -> String {
+    match ended {
+        Ended::TimedOut { limit, .. } => format!("stopped by {limit}"),
+        ended => status(ended),
+    }
 }
 
 /// The first line of what the model reads.
@@ -138,6 +154,7 @@ fn status(ended: &Ended) -> String {
     match ended {
         Ended::Exit(status) => format!("exit {status}"),
         Ended::Signal(number) => format!("killed by {}", signal(*number)),
+        Ended::Killed => "killed as asked".to_owned(),
         Ended::TimedOut { after, limit } => format!(
             "stopped after {}, the limit that {limit} sets; if it needs longer, give a larger \
              timeout",
@@ -155,6 +172,7 @@ fn summary(ended: &Ended, lines: u64) -> String {
         Ended::Signal(number) => signal(*number),
         Ended::TimedOut { limit, .. } => format!("stopped by {limit}"),
         Ended::Cancelled => "cancelled".to_owned(),
+        Ended::Killed => "killed".to_owned(),
         Ended::NotStarted(why) => format!("not started: {why}"),
     };
     match lines {
@@ -169,7 +187,7 @@ fn exit(ended: &Ended) -> Option<i32> {
     match ended {
         Ended::Exit(status) => Some(*status),
         Ended::Signal(number) => Some(128 + number),
-        Ended::TimedOut { .. } | Ended::Cancelled | Ended::NotStarted(_) => None,
+        Ended::TimedOut { .. } | Ended::Cancelled | Ended::Killed | Ended::NotStarted(_) => None,
     }
 }
 

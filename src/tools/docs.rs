@@ -250,8 +250,9 @@ fn help(topic: &str, place: &Workplace) -> Result<Start, Refusal> {
     }
     Ok(Start::Run(bash::Command {
         script: format!("{} --help", words.join(" ")),
-        timeout: HELP_TIME_MAX,
-        timeout_limit: "docs",
+        timeout: Some(HELP_TIME_MAX),
+        limit: "docs",
+        is_background: false,
     }))
 }
 

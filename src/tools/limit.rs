@@ -306,7 +306,7 @@ impl LeftOut {
 }
 
 /// A new file that only its owner can read, in a directory that only its owner can enter.
-fn create_private(path: &Path) -> io::Result<File> {
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         DirBuilder::new()
             .recursive(true)
@@ -314,6 +314,7 @@ fn create_private(path: &Path) -> io::Result<File> {
             .create(parent)?;
     }
     OpenOptions::new()
+        .read(true)
         .write(true)
         .create_new(true)
         .mode(0o600)
@@ -322,7 +323,7 @@ fn create_private(path: &Path) -> io::Result<File> {
 
 /// Bytes as text for the model, and what it should know about them. NUL is shown as `\0`, since
 /// some services refuse it in JSON; what is mostly no text is not shown at all.
-fn readable(bytes: &[u8]) -> (String, Option<String>) {
+pub(super) fn readable(bytes: &[u8]) -> (String, Option<String>) {
     let text = String::from_utf8_lossy(bytes);
     let broken = text.matches(char::REPLACEMENT_CHARACTER).count();
     let nuls = text.matches('\0').count();
@@ -348,7 +349,7 @@ fn is_odd(c: char) -> bool {
 }
 
 /// Shortens `head` to end with a line, if one ends in its second half, else with a character.
-fn cut_after_line(head: &mut Vec<u8>) {
+pub(super) fn cut_after_line(head: &mut Vec<u8>) {
     let half = head.len() / 2;
     if let Some(end) = head[half..].iter().rposition(|byte| *byte == b'\n') {
         head.truncate(half + end + 1);
@@ -361,7 +362,7 @@ fn cut_after_line(head: &mut Vec<u8>) {
 }
 
 /// Shortens `tail` to start with a line, if one starts in its first half, else with a character.
-fn cut_before_line(tail: &mut Vec<u8>) {
+pub(super) fn cut_before_line(tail: &mut Vec<u8>) {
     let half = tail.len() / 2;
     let start = match tail[..half].iter().position(|byte| *byte == b'\n') {
         Some(end) => end + 1,

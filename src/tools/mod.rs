@@ -2,7 +2,8 @@
 //! brain, and whatever goes wrong is an answer.
 //!
 //! A tool gets checked arguments and a [`Workplace`] and answers at once; only `bash` gives back a
-//! command to run. Processes, deadlines, sandboxes and the wire to the brain are not known here.
+//! command to run, and `job` a question for the jobs. Processes, deadlines, sandboxes and the wire
+//! to the brain are not known here.
 
 pub mod apply_patch;
 pub mod arguments;
@@ -11,7 +12,9 @@ mod diff;
 pub mod docs;
 mod edit;
 pub mod file;
+pub mod job;
 pub mod limit;
+pub mod log;
 mod near;
 mod read;
 mod replace;
@@ -41,6 +44,7 @@ pub static TOOLS: &[Tool] = &[
     apply_patch::TOOL,
     view_image::TOOL,
     docs::TOOL,
+    job::TOOL,
 ];
 
 /// A tool.
@@ -89,6 +93,8 @@ pub enum Start {
     Answer(Answer),
     /// A command must run first; [`bash::answer`] words the answer then.
     Run(bash::Command),
+    /// The jobs must be asked; [`job`] words the answer then.
+    Job(job::Request),
 }
 
 /// The answer to a call.

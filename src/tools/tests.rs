@@ -79,7 +79,7 @@ pub(super) fn call(name: &str, arguments: &str) -> ToolCall {
 pub(super) fn answer_to(call: &ToolCall, place: &Workplace) -> Answer {
     match start(call, place) {
         Start::Answer(answer) => answer,
-        Start::Run(command) => panic!("not an answer: {command:?}"),
+        other => panic!("not an answer: {other:?}"),
     }
 }
 
@@ -131,15 +131,23 @@ fn a_tool_that_is_switched_off_is_not_there() {
 fn a_command_carries_its_limit_and_who_set_it() {
     let scratch = Scratch::new();
     let run = |arguments: &str| match start(&call("bash", arguments), &place(&scratch)) {
-        Start::Run(command) => (command.timeout.as_millis(), command.timeout_limit),
-        Start::Answer(answer) => panic!("{answer:?}"),
+        Start::Run(command) => (command.timeout.map(|wait| wait.as_millis()), command.limit),
+        other => panic!("{other:?}"),
     };
-    assert_eq!(run(r#"{"command":"ls"}"#), (120_000, "BASH_TIMEOUT"));
-    assert_eq!(run(r#"{"command":"ls","timeout":1.5}"#), (1_500, "timeout"));
+    assert_eq!(run(r#"{"command":"ls"}"#), (Some(120_000), "BASH_TIMEOUT"));
+    assert_eq!(
+        run(r#"{"command":"ls","timeout":1.5}"#),
+        (Some(1_500), "timeout")
+    );
     assert_eq!(
         run(r#"{"command":"ls","timeout":"2m"}"#),
-        (120_000, "timeout")
+        (Some(120_000), "timeout")
     );
+    // What runs in the background does so until somebody ends it.
+    let background = r#"{"command":"ls","background":true}"#;
+    assert_eq!(run(background).0, None);
+    let limited = r#"{"command":"ls","background":true,"timeout":2}"#;
+    assert_eq!(run(limited), (Some(2_000), "timeout"));
 }
 
 #[test]
@@ -151,7 +159,7 @@ fn a_command_that_the_kernel_cannot_take_is_refused_with_the_way_out() {
         Start::Answer(answer) => {
             assert!(text_of(&answer).ends_with("write it to a file and run that"))
         }
-        Start::Run(_) => panic!("it would not start"),
+        other => panic!("it would not start: {other:?}"),
     }
 }
 

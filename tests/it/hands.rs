@@ -10,22 +10,24 @@ use serde_json::Value;
 use serde_json::json;
 
 /// Hands that were told to start.
-fn start(place: &Place, sandbox: &str) -> Running {
+pub fn start(place: &Place, sandbox: &str) -> Running {
     let mut hands = place.sx(["hands"]).silent_stdin().start();
     let order = json!({"start": {"v": 1, "cwd": place.path("work"), "sandbox": sandbox,
         "network": false, "hidden": [], "writable": [], "bash_timeout_ms": 60_000,
-        "tools": ["bash", "read", "write", "edit", "apply_patch", "view_image"]}});
+        "tools": ["bash", "read", "write", "edit", "apply_patch", "view_image", "job"]}});
     hands.write(&format!("{order}\n"));
     hands
 }
 
-fn call(id: &str, name: &str, arguments: &Value) -> String {
+/// A call as the brain writes it.
+pub fn call(id: &str, name: &str, arguments: &Value) -> String {
     let order = json!({"call": {"id": id, "name": name, "kind": "function",
         "arguments": arguments.to_string()}});
     format!("{order}\n")
 }
 
-fn bash(id: &str, command: &str) -> String {
+/// A call that runs a command.
+pub fn bash(id: &str, command: &str) -> String {
     call(id, "bash", &json!({"command": command}))
 }
 

@@ -40,6 +40,8 @@ mod fleet;
 mod handmade;
 // The hands over a pipe, the sandbox.
 mod hands;
+// Commands in the background, what others leave running.
+mod jobs;
 // New logins, their end, who pays, what is left.
 mod login;
 // Each member of the family, through the whole program.

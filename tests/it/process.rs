@@ -11,7 +11,7 @@ use std::fs;
 
 /// A command that says `up` through the pipe and then hides copies of itself everywhere: in the
 /// background, in sessions of their own, orphaned, deaf to TERM. All hold the pipe open.
-const HIDE: &str = "exec 9>alive; trap '' TERM; sleep 600 & setsid sleep 600 & \
+pub const HIDE: &str = "exec 9>alive; trap '' TERM; sleep 600 & setsid sleep 600 & \
     (setsid sh -c 'sleep 600 & exec sleep 600' &); sh -c 'trap \"\" TERM HUP; sleep 600 & :' ; \
     echo up >&9;";
 
@@ -199,6 +199,49 @@ fn no_process_but_the_brain_knows_a_secret() {
     }
     running.signal(Signal::SIGTERM);
     running.wait().check_code(143);
+}
+
+#[test]
+fn a_command_gets_the_variables_that_were_asked_for_and_no_others() {
+    let place = Place::with_credential();
+    // The project's own, which no setting may come from and no command sees.
+    place.write(
+        "work/.env",
+        "FROM_DOTENV=1\nENV_PASS=HIDDEN\nMODEL=of-dotenv\n",
+    );
+    let call = Answer::new().bash("call_1", "env; ls -l /proc/self/fd");
+    let server = Server::start([Reply::events(&call.whole()), done()]);
+    let names = ["MY_APP", "MY_TOKEN", "CI_TOKEN", "HIDDEN"];
+    let sx = place.exec(&server, ["-e", "ENV_PASS=MY_*,CI_TOKEN", "go"]);
+    let sx = names.iter().fold(sx, |sx, name| sx.env(name, "planted"));
+    sx.run().check_code(0);
+    assert!(server.requests()[0].json()["model"] != "of-dotenv");
+    let result = server.requests()[1].result("call_1");
+    for (name, is_there) in [
+        ("MY_APP=planted", true),
+        ("CI_TOKEN=planted", true),
+        ("MY_TOKEN", false),
+        ("HIDDEN", false),
+        ("FROM_DOTENV", false),
+    ] {
+        assert_eq!(result.contains(name), is_there, "{name}: {result}");
+    }
+    // ls itself has the folder open as 3.
+    assert!(!result.contains(" 4 -> "), "{result}");
+}
+
+#[test]
+fn a_credential_of_ours_is_passed_to_no_command() {
+    let place = Place::with_credential();
+    let server = Server::start([]);
+    for (pass, words) in [
+        ("OPENAI_API_KEY", "OPENAI_API_KEY is a credential of sx"),
+        ("A,b c-d", "`c-d` is no name"),
+    ] {
+        let set = format!("ENV_PASS={pass}");
+        let ran = place.exec(&server, ["-e", &set, "go"]).run();
+        ran.check_code(3).check_said(words);
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn the_first_request_has_the_shape_that_the_service_wants() {
             "apply_patch",
             "view_image",
             "docs",
+            "job",
             "plan",
             "ask_user"
         ]

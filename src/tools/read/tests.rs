@@ -124,7 +124,7 @@ fn window_of(pieces: &[&[u8]]) -> String {
     };
     match window.answer(end, true, "f").unwrap() {
         Start::Answer(answer) => text_of(&answer).to_owned(),
-        Start::Run(command) => panic!("{command:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
