@@ -252,14 +252,18 @@ impl<D: Door> Provider for Claude<D> {
         let name = self.model(request.model).to_string();
         let row = row(&name);
         let drops_unbound = self.drops_unbound(row);
+        let lessons = self.memory.recall(&name, request.history.len());
+        let style = match lessons.takes(Parameter::Effort) {
+            true => row.style,
+            false => Style::None,
+        };
         let model = request::Model {
             name: &name,
             output_max: row.output_max,
-            style: row.style,
+            style,
             has_schema: row.has_schema,
             drops_unbound,
         };
-        let lessons = self.memory.recall(&name, request.history.len());
         let wanted = request.output_max.unwrap_or(row.output_max);
         let request = &Request {
             output_max: lessons.output_max(Some(wanted)),
@@ -333,8 +337,8 @@ impl<D: Door> Provider for Claude<D> {
 
     fn adapt(&mut self, model: &str, complaint: &Complaint) -> Option<Change> {
         let model = self.model(model).to_string();
-        self.memory
-            .learn(&model, &[Parameter::MaxTokens], complaint)
+        let parameters = [Parameter::MaxTokens, Parameter::Effort];
+        self.memory.learn(&model, &parameters, complaint)
     }
 }
 

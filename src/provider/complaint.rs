@@ -134,6 +134,7 @@ const BEFORE: &[&str] = &[
     "unknown name ",
     "unexpected keyword argument ",
     "does not support ",
+    "doesnt support ",
     "does not support parameter ",
     "does not support parameters: ",
     "does not support the ",
@@ -434,6 +435,11 @@ mod tests {
             (
                 "litellm.UnsupportedParamsError: groq does not support parameters: \
                  ['reasoning_effort'], for model=m.",
+                Parameter::Effort,
+            ),
+            (
+                "litellm.UnsupportedParamsError: m doesn't support `reasoning.effort` (its model \
+                 cost map entry lacks `supports_reasoning`).",
                 Parameter::Effort,
             ),
             (

@@ -120,9 +120,19 @@ const NOT_FOUND: &[&str] = &[
     "model: ",
 ];
 
+/// What LiteLLM adds to what a server behind it said: that a model of its list failed. Lower case.
+const ADDED: &str = "litellm: model group ";
+
+/// The words of whoever refused, in lower case, without what a gateway adds about its models.
+pub fn own_words(words: &str) -> String {
+    let mut words = words.to_ascii_lowercase();
+    words.truncate(words.find(ADDED).unwrap_or(words.len()));
+    words
+}
+
 /// Whether a refusal with this status and these words is about a model that is not there.
 pub fn is_unknown(status: u16, words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
+    let words = own_words(words);
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
     match status {
         404 => says(UNKNOWN) || (words.contains("model") && says(NOT_FOUND)),
@@ -181,6 +191,16 @@ mod tests {
             (400, "The 'x' model is not supported when using Codex", true),
             (400, "x is not a valid model ID", true),
             (404, "no such path", false),
+            (
+                404,
+                "Hosted_vllmException - Not Found LiteLLM: model group 'x' failed with the error",
+                false,
+            ),
+            (
+                404,
+                "model 'x' not found LiteLLM: model group 'x' failed with the error above.",
+                true,
+            ),
             (400, "'temperature' is not supported with this model", false),
             (500, "model not found", false),
         ] {

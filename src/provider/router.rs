@@ -26,6 +26,7 @@ use crate::provider::claude::Claude;
 use crate::provider::claude::Door;
 use crate::provider::complaint::Complaint;
 use crate::provider::lessons::Change;
+use crate::provider::models;
 use crate::provider::models::Model;
 use crate::provider::openai;
 use crate::provider::openai::OpenAi;
@@ -191,7 +192,7 @@ impl Router {
 /// Whether an answer means that the gateway does not know the path. One that does not know the
 /// model answers 404 as well, and says so.
 fn is_unknown_path(status: u16, body: &[u8]) -> bool {
-    let body = String::from_utf8_lossy(body).to_ascii_lowercase();
+    let body = models::own_words(&String::from_utf8_lossy(body));
     let is_page = body.trim_start().starts_with('<');
     match status {
         405 | 410 | 501 => true,

@@ -456,6 +456,31 @@ fn an_answer_takes_the_room_that_is_left() {
 }
 
 #[test]
+fn a_model_behind_a_gateway_that_takes_no_thinking_is_asked_without() {
+    let mut member = anthropic("https://h/");
+    let asked = Request {
+        model: "model-of-others",
+        ..REQUEST
+    };
+    let sent = member.encode(&asked, None).unwrap();
+    assert_eq!(body(&sent)["thinking"]["type"], "enabled");
+    // LiteLLM turns the budget into an effort.
+    let words = "litellm.UnsupportedParamsError: m doesn't support `reasoning.effort` (its model \
+        cost map entry lacks `supports_reasoning`).";
+    let refusal = json!({"type": "error", "error": {"type": "invalid_request_error",
+        "message": words}});
+    let refusal = refusal.to_string();
+    let error = member.classify(400, &Headers::new(), refusal.as_bytes());
+    let Error::Unfit { complaint, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(member.adapt(asked.model, &complaint).is_some());
+    let sent = member.encode(&asked, None).unwrap();
+    assert_eq!(body(&sent)["thinking"], Value::Null);
+    assert_eq!(member.adapt(asked.model, &complaint), None);
+}
+
+#[test]
 fn an_answer_has_no_more_tokens_than_the_service_allows() {
     let mut member = anthropic("https://h/");
     let asked = Request {

@@ -125,6 +125,13 @@ fn only_an_unknown_path_is_a_reason_to_try_another_wire() {
             true,
         ),
         (404, "404 page not found", true),
+        // LiteLLM, of what a server behind it said.
+        (
+            404,
+            r#"{"error":{"message":"litellm.NotFoundError: NotFoundError: OpenAIException - Not
+                Found\n\nLiteLLM: model group 'x' failed with the error above."}}"#,
+            true,
+        ),
         (404, "<html>model zoo</html>", true),
         (
             404,
