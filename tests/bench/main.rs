@@ -69,6 +69,9 @@ fn starts(place: &Place, server: &Server) -> Result<(), Box<dyn Error>> {
                 .spawn()?;
             times.push(server.asked.recv()?.duration_since(start));
             child.wait()?;
+            if server.asked.try_recv().is_ok() {
+                return Err(format!("{name} asked more than once").into());
+            }
         }
         times.sort();
         println!("  {name:<30} {:>7.1} ms", ms(times[START_RUNS / 2]));

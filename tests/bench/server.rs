@@ -37,7 +37,7 @@ pub enum Shape {
     Large,
     /// A chunk for each event, many of them written at once.
     Bundled,
-    /// Nothing but the last event.
+    /// One word.
     Short,
 }
 
@@ -71,7 +71,7 @@ impl Shape {
             Shape::Packets => "chunks of 1,400 bytes",
             Shape::Large => "chunks of 64 KB",
             Shape::Bundled => "a chunk an event, writes of 64 KB",
-            Shape::Short => "one event",
+            Shape::Short => "one word",
         }
     }
 }
@@ -80,7 +80,7 @@ impl Shape {
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
-    /// When the first byte of each request was read.
+    /// When the first byte of each request for an answer was read.
     pub asked: mpsc::Receiver<Instant>,
 }
 
@@ -98,7 +98,7 @@ impl Server {
         let (sender, asked) = mpsc::channel();
         let answers = Arc::new(Answers {
             long: answer(events),
-            short: answer(0),
+            short: answer(1),
         });
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -122,11 +122,15 @@ fn serve(
     answers: &Answers,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let path = read_request(&mut stream, asked)?;
+    let (path, since) = read_request(&mut stream)?;
     let mut shapes = Shape::LONG.into_iter().chain([Shape::Short]);
     let Some(shape) = shapes.find(|shape| path.starts_with(&format!("/{}/", shape.name()))) else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     };
+    if path.ends_with("/responses") {
+        // Nobody need be interested.
+        let _ = asked.send(since);
+    }
     let writes = match shape {
         Shape::Paced | Shape::Events => answers
             .long
@@ -161,16 +165,14 @@ fn serve(
     stream.write_all(b"0\r\n\r\n")
 }
 
-/// Reads a request to its end, and returns its path.
-fn read_request(stream: &mut TcpStream, asked: &mpsc::Sender<Instant>) -> io::Result<String> {
+/// Reads a request to its end, and returns its path and when its first byte was read.
+fn read_request(stream: &mut TcpStream) -> io::Result<(String, Instant)> {
+    let mut since = None;
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     loop {
         let read = stream.read(&mut buffer)?;
-        if bytes.is_empty() && read > 0 {
-            // Nobody need be interested.
-            let _ = asked.send(Instant::now());
-        }
+        let since = *since.get_or_insert_with(Instant::now);
         bytes.extend_from_slice(&buffer[..read]);
         let text = String::from_utf8_lossy(&bytes);
         let head = text
@@ -184,7 +186,7 @@ fn read_request(stream: &mut TcpStream, asked: &mpsc::Sender<Instant>) -> io::Re
             });
             if bytes.len() >= head.len() + 4 + length.unwrap_or(0) {
                 let path = head.split(' ').nth(1).unwrap_or_default();
-                return Ok(path.to_string());
+                return Ok((path.to_string(), since));
             }
         }
         if read == 0 {
