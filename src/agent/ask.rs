@@ -32,6 +32,7 @@ use crate::provider::Decoder;
 use crate::provider::Remark;
 use crate::provider::models;
 use crate::session::Entry;
+use std::mem;
 use std::time::Duration;
 
 /// More of a refusal than this holds no more reason.
@@ -52,6 +53,13 @@ const NOTHING_SAID: &str =
 /// as for an answer.
 const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// How much longer than IDLE_TIMEOUT an answer may take that gives nothing but signs of life: some
+/// servers send comments for many minutes while they read a long conversation.
+const SILENCE_FACTOR: u32 = 12;
+
+/// That limit, for who meets it.
+const SILENCE: &str = "12 times IDLE_TIMEOUT";
+
 /// A question beside the conversation: nobody sees its answer come, and no tool is on offer.
 pub(super) struct Aside {
     /// What stands before the question.
@@ -70,6 +78,8 @@ struct Answer {
     shown: Vec<Shown>,
     /// Whether an event came.
     has_begun: bool,
+    /// Something of it came since that was asked last.
+    has_moved: bool,
     /// Whether something of it was shown that a retry makes void.
     is_shown: bool,
     /// Whether it is shown at all.
@@ -291,6 +301,7 @@ impl Agent {
             turn: Turn::default(),
             shown: Vec::new(),
             has_begun: false,
+            has_moved: false,
             is_shown: false,
             is_aside: aside.is_some(),
         };
@@ -332,6 +343,8 @@ impl Agent {
         let mut kind = None;
         let mut body = Vec::new();
         let mut patience = Deadline::never();
+        let silence_max = transfer.limits().idle.saturating_mul(SILENCE_FACTOR);
+        let mut silence = Deadline::after(silence_max, SILENCE);
         let mut bytes_max = REFUSAL_BYTES_MAX;
         loop {
             let progress = transfer.step(&mut body);
@@ -354,6 +367,14 @@ impl Agent {
                 if answer.decoder.is_done() {
                     return Ok(());
                 }
+                if mem::take(&mut answer.has_moved) {
+                    silence = Deadline::after(silence_max, SILENCE);
+                }
+                if silence.is_over() {
+                    let host = transfer.host().to_string();
+                    let limit = SILENCE;
+                    return Err(Failure::Net(net::Error::Timeout { host, limit }));
+                }
             }
             let is_over = match progress {
                 Ok(Progress::Done) => true,
@@ -364,10 +385,11 @@ impl Agent {
             if is_over {
                 break;
             }
-            let deadline = transfer.deadline().sooner(patience);
+            let deadline = transfer.deadline().sooner(patience).sooner(silence);
             self.desk.wait(Some(transfer), deadline)?;
         }
         if kind == Some(Kind::Stream) {
+            self.take_tail(answer)?;
             let finished = answer.decoder.finish(&mut answer.deltas);
             finished.map_err(|error| {
                 Failure::Provider(match error {
@@ -443,7 +465,19 @@ impl Agent {
         })
     }
 
+    /// Takes the last event of a whole answer where nothing ended it.
+    fn take_tail(&mut self, answer: &mut Answer) -> Result<(), Failure> {
+        let Some(event) = answer.parser.finish() else {
+            return Ok(());
+        };
+        answer.has_begun = true;
+        let decoded = answer.decoder.feed(&event, &mut answer.deltas);
+        self.take_deltas(answer)?;
+        decoded.map_err(Failure::Provider)
+    }
+
     fn take_deltas(&mut self, answer: &mut Answer) -> Result<(), Failure> {
+        answer.has_moved |= !answer.deltas.is_empty();
         for delta in answer.deltas.drain(..) {
             answer.turn.take(delta, &mut answer.shown);
         }

@@ -1,9 +1,10 @@
 //! Server-sent events (WHATWG HTML, "Server-sent events", section 9.2.6), fed as the bytes come.
 //!
 //! A line ends with LF, CR or CRLF; an empty one ends an event. What stands before the end of the
-//! stream without an empty line is never given out. Reconnecting is the caller's, who may use
-//! `id` and `retry_ms` for it. Every byte is looked at once, however small the pieces are, and an
-//! event lies in memory that the next one uses again: an answer has some hundred thousand of them.
+//! stream without an empty line is given out by [`Parser::finish`] alone. Reconnecting is the
+//! caller's, who may use `id` and `retry_ms` for it. Every byte is looked at once, however small
+//! the pieces are, and an event lies in memory that the next one uses again: an answer has some
+//! hundred thousand of them.
 
 use std::borrow::Cow;
 use std::mem;
@@ -81,6 +82,19 @@ impl Parser {
             }
         }
         Ok(None)
+    }
+
+    /// The event that stands at the end of a whole stream without the empty line: the standard
+    /// drops it, and servers that write so mean it.
+    pub fn finish(&mut self) -> Option<Event<'_>> {
+        if mem::take(&mut self.is_given) {
+            self.begin_event();
+        }
+        let line = mem::take(&mut self.line);
+        if !line.is_empty() && self.take_line(&line) == Line::EndsEvent {
+            return Some(self.give_event());
+        }
+        self.has_data.then(|| self.give_event())
     }
 
     fn check_size(&self, piece: &[u8]) -> Result<(), Error> {
@@ -227,7 +241,7 @@ impl Owned {
 }
 
 /// What must hold for any stream: however it is cut it holds the same events, and a reader that has
-/// all of it at hand finds those, too.
+/// all of it at hand, with the end that may be missing, finds those, too.
 pub fn fuzz_events(input: &[u8]) {
     let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let mut parser = Parser::new();
@@ -241,13 +255,14 @@ pub fn fuzz_events(input: &[u8]) {
                 }
             }
         }
+        events.extend(parser.finish().map(Owned::of));
         (events, None)
     };
     let whole = read(&mut [input].into_iter());
     assert_eq!(whole, read(&mut input.chunks(1)));
     assert_eq!(whole, read(&mut input.chunks(3)));
     if whole.1.is_none() {
-        assert_eq!(whole.0, naive(input));
+        assert_eq!(whole.0, naive(&[input, b"\n\n"].concat()));
     }
 }
 

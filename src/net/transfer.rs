@@ -365,7 +365,8 @@ impl Transfer {
         Ok(())
     }
 
-    fn limits(&self) -> &Limits {
+    /// The limits of its waits.
+    pub fn limits(&self) -> &Limits {
         &self.settings.reach.limits
     }
 

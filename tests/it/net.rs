@@ -141,6 +141,20 @@ fn a_stall_in_the_middle_names_its_setting() {
 }
 
 #[test]
+fn an_answer_that_is_nothing_but_signs_of_life_ends_too() {
+    for event in [": still here\n\n", "data: {}\n\n"] {
+        let events = Answer::new().say_half("half a wo").torn();
+        let (gate, _opener) = gate();
+        let mut steps = Reply::events_then_hold(&events, gate).into_steps();
+        steps.truncate(1);
+        let chunk = format!("{:x}\r\n{event}\r\n", event.len());
+        steps.push(Step::Flood(chunk.into()));
+        let ran = run_once([Reply::steps(steps)], &["IDLE_TIMEOUT=20ms"]);
+        check_fails(&ran, "12 times IDLE_TIMEOUT");
+    }
+}
+
+#[test]
 fn comments_are_a_sign_of_life() {
     // A thousand comments in small cuts, then the answer: no wait of the test's own.
     let mut events = vec![": still here\n\n".to_owned(); 1_000];

@@ -30,6 +30,8 @@ use crate::heard::WAIT_MAX;
 pub enum Step {
     /// Sends bytes in one piece.
     Send(Vec<u8>),
+    /// Sends bytes again and again until the peer closes.
+    Flood(Vec<u8>),
     /// Does nothing until the gate is opened or the peer closes.
     Hold(Gate),
     /// Ends the connection in good order.
@@ -371,6 +373,10 @@ fn serve(mut stream: TcpStream, connection: usize, shared: &Shared) {
         for step in reply.steps {
             let is_open = match step {
                 Step::Send(bytes) => stream.write_all(&bytes).is_ok(),
+                Step::Flood(bytes) => {
+                    while stream.write_all(&bytes).is_ok() {}
+                    false
+                }
                 Step::Hold(gate) => hold(&stream, &gate),
                 Step::Close => false,
                 Step::Reset => {
