@@ -16,6 +16,7 @@ use crate::base::text;
 use crate::chat::Part;
 use crate::chat::ToolCall;
 use crate::chat::ToolResult;
+use crate::chat::delta::Stop;
 use crate::chat::tool::Effect;
 use crate::hands::wire::CallResult;
 use crate::hands::wire::Reply;
@@ -30,6 +31,10 @@ const INTERRUPTED: &str = "interrupted before it ended; what it did until then i
 
 /// What the model reads of a call from an answer that was cut off.
 const CUT_OFF: &str = "not run, since the answer was cut off";
+
+/// Likewise, where it had become as long as it may be.
+const TOO_LONG: &str = "not run, since the answer was cut off at its greatest length; make it \
+                        shorter, such as a large file in several steps";
 
 /// A name longer than this is none that we gave.
 const NAME_CHARS_MAX: usize = 100;
@@ -62,15 +67,20 @@ impl Agent {
     pub(super) fn leave_calls(
         &mut self,
         calls: &[ToolCall],
+        stop: Option<Stop>,
     ) -> (Vec<ToolResult>, Result<(), Failure>) {
+        let words = match stop {
+            Some(Stop::Length) => TOO_LONG,
+            _ => CUT_OFF,
+        };
         let mut ended = Ok(());
         let results = calls.iter().map(|call| {
             let told = self
                 .show(&Event::Call(call))
-                .and_then(|()| self.tell(call, failed(CUT_OFF, "not run")));
+                .and_then(|()| self.tell(call, failed(words, "not run")));
             told.unwrap_or_else(|failure| {
                 ended = Err(failure);
-                ToolResult::text(call, false, CUT_OFF)
+                ToolResult::text(call, false, words)
             })
         });
         (results.collect(), ended)

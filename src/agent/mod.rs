@@ -204,6 +204,7 @@ impl Agent {
         self.open()?;
         self.remember(Message::User(prompt));
         self.provider.begin_turn();
+        let mut was_cut = false;
         loop {
             if self.options.turns_max > 0 && self.run.turns == self.options.turns_max {
                 return Err(Failure::Limit("MAX_TURNS"));
@@ -225,7 +226,7 @@ impl Agent {
             if !calls.is_empty() {
                 self.warm();
                 let (results, ended) = match stop {
-                    Some(Stop::Length | Stop::Filter) => self.leave_calls(&calls),
+                    Some(Stop::Length | Stop::Filter) => self.leave_calls(&calls, stop),
                     _ => self.run_calls(&calls),
                 };
                 self.remember(Message::Results(results));
@@ -233,11 +234,13 @@ impl Agent {
             }
             self.sync();
             match stop {
+                // It is told that its calls did not run, and may make shorter ones.
+                Some(Stop::Length) if !calls.is_empty() && !mem::replace(&mut was_cut, true) => {}
                 Some(Stop::Length) => return Err(Failure::Cut("it is as long as it may be")),
                 Some(Stop::Filter) => return Err(Failure::Cut("its content filter stepped in")),
-                Some(Stop::Continue) => {}
+                Some(Stop::Continue) => was_cut = false,
                 Some(Stop::End) | None if calls.is_empty() => return self.warn_of_silence(),
-                Some(Stop::End) | None => {}
+                Some(Stop::End) | None => was_cut = false,
             }
             self.take_steering();
         }
