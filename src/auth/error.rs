@@ -161,7 +161,11 @@ impl Fault {
             }
             Fault::Refused => "see who is asked and as whom: `sx config`",
             Fault::NoFile => "log in there: `sx login`, or `codex login` of the official client",
-            Fault::NotAToken | Fault::Failed => "run it by hand and look at what it prints",
+            Fault::NotAToken => {
+                "look at what stands or is printed there: a token or a key is one word, without \
+                 `Bearer` and without quotes"
+            }
+            Fault::Failed => "run it by hand and look at what it prints",
             Fault::Spent => "renew the login where the token comes from",
         }
     }

@@ -23,6 +23,7 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground;
 use crate::cli::ground::Ground;
+use crate::cli::member;
 use crate::config::Origin;
 use crate::config::Setting;
 use crate::config::Settings;
@@ -33,6 +34,7 @@ use std::path::Path;
 /// empty where that is known only when the token is there.
 pub fn open(ground: &Ground) -> Result<(Option<Box<dyn auth::Source>>, String), Fault> {
     let Some(mut source) = source(ground)? else {
+        check_key(&ground.settings)?;
         return Ok((None, "no login".to_string()));
     };
     let token = source
@@ -110,6 +112,23 @@ pub fn api_key(settings: &Settings) -> Option<&'static str> {
     keys.iter()
         .copied()
         .find(|key| !settings.text(key).is_empty())
+}
+
+/// Fails where a vendor's own address wants a key and there is none; a server of one's own may
+/// want none.
+pub fn check_key(settings: &Settings) -> Result<(), Fault> {
+    let address = match settings.text("PROVIDER") {
+        "anthropic" => "ANTHROPIC_BASE_URL",
+        "gemini" => "GEMINI_BASE_URL",
+        "openai" => "OPENAI_BASE_URL",
+        _ => return Ok(()),
+    };
+    let address = settings.setting(address);
+    if api_key(settings).is_some() || settings.text(address.key.name) != address.key.default {
+        return Ok(());
+    }
+    let hint = member::provider(settings)?.login_hint();
+    Err(Fault::new(Exit::Settings, "nobody pays: there is no key").hint(hint))
 }
 
 fn key_source(settings: &Settings) -> Option<Box<dyn auth::Source>> {

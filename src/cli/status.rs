@@ -10,7 +10,6 @@ use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
-use crate::cli::member;
 use crate::cli::standing::Standing;
 use crate::config::Settings;
 use crate::term::writer;
@@ -120,17 +119,14 @@ fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
     Ok(credential.map(|credential| Standing::of_file(provider, &credential, now)))
 }
 
-/// What pays where no login does. Only the vendors' own services are of no use without a key.
+/// What pays where no login does.
 fn keyed(settings: &Settings) -> Result<Standing, Fault> {
     let provider = settings.text("PROVIDER");
     if let Some(key) = credential::api_key(settings) {
         let pays = "whoever the key belongs to pays";
         return Ok(Standing::unknown(provider, Some(key.to_string()), pays));
     }
-    if matches!(provider, "anthropic" | "gemini") {
-        let hint = member::provider(settings)?.login_hint();
-        return Err(Fault::new(Exit::Settings, "nobody pays: there is no key").hint(hint));
-    }
+    credential::check_key(settings)?;
     let pays = "no key is sent: the settings hold none for this provider";
     Ok(Standing::unknown(provider, None, pays))
 }

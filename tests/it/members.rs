@@ -383,7 +383,7 @@ fn who_pays_is_told_where_it_is_a_key() {
         ("anthropic", key, 0, "ANTHROPIC_API_KEY"),
         ("anthropic", None, 3, "set ANTHROPIC_API_KEY"),
         ("gemini", key, 3, "set GEMINI_API_KEY"),
-        ("openai", None, 0, "no key is sent"),
+        ("openai", None, 3, "set OPENAI_API_KEY"),
         ("claude_code", None, 3, "log in with that client"),
     ] {
         let place = Place::new();
@@ -395,6 +395,24 @@ fn who_pays_is_told_where_it_is_a_key() {
         assert!(ran.text().contains(said), "{provider}: {}", ran.text());
         ran.check_code(code);
         assert!(!ran.text().contains("key-of-"), "{}", ran.text());
+    }
+}
+
+#[test]
+fn a_vendor_is_not_asked_without_a_key_and_a_server_of_ones_own_is() {
+    for (provider, address) in [
+        ("anthropic", "ANTHROPIC_BASE_URL"),
+        ("gemini", "GEMINI_BASE_URL"),
+        ("openai", "OPENAI_BASE_URL"),
+    ] {
+        let place = Place::new();
+        let key = format!("set {}_API_KEY", provider.to_uppercase());
+        let ask = || place.sx(["exec", "go"]).env("PROVIDER", provider);
+        ask().run().check_code(3).check_said(&key);
+        let own = place.sx(["status"]).env("PROVIDER", provider);
+        let own = own.env(address, "http://127.0.0.1:9").run();
+        own.check_code(0);
+        assert!(own.text().contains("no key is sent"), "{}", own.text());
     }
 }
 
