@@ -342,9 +342,11 @@ impl<D: Door> Provider for Claude<D> {
     }
 }
 
-/// The address without the version of the wire, which some settings have at their end.
+/// The address without the version of the wire, which some settings have at their end; people copy
+/// whole endpoints, too.
 fn without_version(url: &Url) -> Url {
     let target = url.target.trim_end_matches('/');
+    let target = target.strip_suffix("/messages").unwrap_or(target);
     let target = target.strip_suffix("/v1").unwrap_or(target);
     let target = if target.is_empty() { "/" } else { target };
     Url {

@@ -119,6 +119,12 @@ impl Gemini {
         let base = &self.options.base_url;
         let path = base.target.split('?').next().unwrap_or_default();
         let path = path.trim_end_matches('/');
+        // People copy the address of the list, too.
+        let path = path.strip_suffix("/models").unwrap_or(path);
+        let base = &Url {
+            target: path.to_string(),
+            ..base.clone()
+        };
         if path.ends_with("/v1beta") || path.ends_with("/v1") {
             return base.join(tail);
         }
@@ -237,8 +243,11 @@ fn path(model: &str) -> String {
     if !model.contains('/') {
         path.push_str("models/");
     }
+    // Such a name would be another place.
+    let leaves = model.split('/').any(|part| matches!(part, "." | ".."));
     for byte in model.bytes() {
         match byte {
+            b'/' if leaves => path.push_str("%2F"),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 path.push(char::from(byte));
             }

@@ -2,8 +2,8 @@
 //! it is only the limit of the answer that is too high.
 //!
 //! Nobody gives this a code that all share, so it is read from what llama.cpp, vLLM, SGLang,
-//! Ollama, LM Studio, TGI, OpenAI, Mistral, xAI, Moonshot, Anthropic and Gemini write. Words in
-//! lower case.
+//! Ollama, LM Studio, TGI, OpenAI, Mistral, xAI, Moonshot, Groq, Zhipu, Qwen, Cohere, Bedrock,
+//! Anthropic and Gemini write. Words in lower case.
 
 /// What says that a conversation does not fit.
 const PHRASES: &[&str] = &[
@@ -17,6 +17,13 @@ const PHRASES: &[&str] = &[
     "model token limit",
     "input tokens exceed",
     "input token count",
+    "input is too long",
+    "maximum model length",
+    "reduce the length of the messages",
+    "prompt exceeds max length",
+    "range of input length",
+    "`inputs` must have less than",
+    "too many tokens: ",
     "max_new_tokens` must be <=",
 ];
 
@@ -32,6 +39,10 @@ const BEFORE: &[&str] = &[
     "context window of ",
     "context window (",
     "maximum prompt length is ",
+    "maximum model length of ",
+    "`inputs` must have less than ",
+    "range of input length should be [1, ",
+    "tokens in the prompt cannot exceed ",
     "model token limit: ",
     "configured limit of ",
     "number of tokens allowed (",
@@ -234,6 +245,26 @@ mod tests {
             Some(200_000),
         );
         check("Your input exceeds the context window of this model.", None);
+        check("Input is too long for requested model.", None);
+        check(
+            "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+            Some(4_096),
+        );
+        check(
+            "Please reduce the length of the messages or completion.",
+            None,
+        );
+        check(
+            "Input validation error: `inputs` must have less than 4097 tokens. Given: 5000",
+            Some(4_097),
+        );
+        check("Range of input length should be [1, 129024]", Some(129_024));
+        check("Prompt exceeds max length", None);
+        check(
+            "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received \
+             9000.",
+            Some(4_081),
+        );
     }
 
     #[test]

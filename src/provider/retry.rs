@@ -3,6 +3,7 @@
 //! Waiting itself is the loop's, as are the limits on tries (RETRY_MAX) and on the sum of all
 //! waits (RETRY_TOTAL). Jitter is a parameter, so that the schedule is a table test.
 
+use crate::base::clock;
 use crate::base::date;
 use crate::http::head::Headers;
 use std::time::Duration;
@@ -47,19 +48,26 @@ pub fn wait(attempt: u32, after: Option<Duration>, jitter: f64) -> Duration {
 /// The wait that the fields of an answer ask for: `retry-after-ms`, or `Retry-After` in seconds
 /// or as a date (RFC 9110 §10.2.3).
 ///
-/// A date is measured from the answer's own `Date`: our clock may be wrong, and is not asked.
+/// A date is measured from the answer's own `Date`, since our clock may be wrong; that is asked
+/// where the answer has none. Quotes and the letter of seconds are taken, which some write.
 pub fn stated_wait(headers: &Headers) -> Option<Duration> {
     let millis = headers.first("retry-after-ms").and_then(number);
     if let Some(millis) = millis {
-        return Duration::try_from_secs_f64(millis / 1_000.0).ok();
+        return Some(seconds(millis / 1_000.0));
     }
-    let value = headers.first("retry-after")?;
-    if let Some(seconds) = number(value) {
-        return Duration::try_from_secs_f64(seconds).ok();
+    let value = headers.first("retry-after")?.trim().trim_matches('"');
+    if let Some(length) = number(value.strip_suffix('s').unwrap_or(value)) {
+        return Some(seconds(length));
     }
-    let now = date::parse_http(headers.first("date")?)?;
     let then = date::parse_http(value)?;
+    let now = headers.first("date").and_then(date::parse_http);
+    let now = now.unwrap_or_else(clock::unix_seconds);
     Some(Duration::from_secs(then.saturating_sub(now)))
+}
+
+/// A length that no clock can count is the longest that one can.
+fn seconds(length: f64) -> Duration {
+    Duration::try_from_secs_f64(length).unwrap_or(Duration::MAX)
 }
 
 /// The wait that a message names: `Please try again in 1.898s`, `in 6m0s`, `in 20 seconds`.
@@ -143,7 +151,10 @@ mod tests {
         for (name, value) in fields {
             headers.push(*name, *value);
         }
-        let expected = expected.map(Duration::from_millis);
+        let expected = expected.map(|millis| match millis {
+            u64::MAX => Duration::MAX,
+            millis => Duration::from_millis(millis),
+        });
         assert_eq!(stated_wait(&headers), expected, "{fields:?}");
     }
 
@@ -159,7 +170,12 @@ mod tests {
         let later = ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT");
         check_fields(&[date, later], Some(60_000));
         check_fields(&[("date", later.1), ("retry-after", date.1)], Some(0));
-        check_fields(&[later], None);
+        // Long ago.
+        check_fields(&[later], Some(0));
+        check_fields(&[("retry-after", "\"3\"")], Some(3_000));
+        check_fields(&[("retry-after", "1.5s")], Some(1_500));
+        let never = [("retry-after", "9".repeat(40).leak() as &str)];
+        check_fields(&never, Some(u64::MAX));
         for bad in ["", "-1", "soon", "inf", "1e9", ".", "1.2.3"] {
             check_fields(&[date, ("retry-after", bad)], None);
         }

@@ -81,7 +81,11 @@ const UNKNOWN_PATH: &[&str] = &[
     "cannot post",
     "cannot get",
     "not implemented",
+    "api is not supported",
 ];
+
+/// What answers in the shape of another wire than ours was asked by, without its spaces.
+const OTHER_SHAPE: &[&str] = &["\"object\":\"chat.completion", "\"type\":\"message\""];
 
 /// What the member needs to know: the same as `openai`, with ROUTER_URL as the address.
 pub type Options = openai::Options;
@@ -194,13 +198,26 @@ impl Router {
 fn is_unknown_path(status: u16, body: &[u8]) -> bool {
     let body = models::own_words(&String::from_utf8_lossy(body));
     let is_page = body.trim_start().starts_with('<');
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| body.contains(phrase));
     match status {
         405 | 410 | 501 => true,
-        404 => is_page || !body.contains("model"),
+        404 => {
+            is_page || !body.contains("model") || WIRES.iter().any(|(_, path)| body.contains(path))
+        }
         200 if is_page => true,
-        200 | 400 | 403 | 422 | 500 => UNKNOWN_PATH.iter().any(|phrase| body.contains(phrase)),
+        200 => {
+            let body = body.replace([' ', '\n'], "");
+            says(UNKNOWN_PATH) || OTHER_SHAPE.iter().any(|phrase| body.contains(phrase))
+        }
+        400 | 403 | 422 | 500 => says(UNKNOWN_PATH) || misses_messages(&body),
         _ => false,
     }
+}
+
+/// Whether a refusal wants the field that the other two wires have and that we never leave out.
+fn misses_messages(body: &str) -> bool {
+    let wants = ["required", "missing", "must provide"];
+    body.contains("messages") && wants.iter().any(|word| body.contains(word))
 }
 
 impl Provider for Router {

@@ -125,6 +125,36 @@ fn only_an_unknown_path_is_a_reason_to_try_another_wire() {
             true,
         ),
         (404, "404 page not found", true),
+        (
+            404,
+            r#"{"error":"No such model route: /v1/responses"}"#,
+            true,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"responses API is not supported"}}"#,
+            true,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"you must provide a messages parameter"}}"#,
+            true,
+        ),
+        (
+            422,
+            r#"{"detail":[{"loc":["body","messages"],"msg":"Field required"}]}"#,
+            true,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"messages: roles must alternate"}}"#,
+            false,
+        ),
+        (
+            200,
+            r#"{"id":"x", "object": "chat.completion", "choices":[]}"#,
+            true,
+        ),
         // LiteLLM, of what a server behind it said.
         (
             404,

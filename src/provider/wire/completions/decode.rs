@@ -15,6 +15,7 @@ use crate::http::sse::Event;
 use crate::provider;
 use crate::provider::Error;
 use crate::provider::refusal;
+use crate::provider::wire;
 use crate::provider::wire::completions::calls::Calls;
 use crate::provider::wire::completions::details::Details;
 use crate::provider::wire::completions::think::Kind;
@@ -522,7 +523,9 @@ fn stop(reason: &str) -> Result<Option<Stop>, Error> {
 fn usage(raw: &RawValue) -> Option<Usage> {
     let value: Value = serde_json::from_str(raw.get()).ok()?;
     let count = |pointers: &[&str]| {
-        let mut counts = pointers.iter().filter_map(|at| value.pointer(at)?.as_u64());
+        let mut counts = pointers
+            .iter()
+            .filter_map(|at| wire::tokens(value.pointer(at)?));
         counts.find(|count| *count > 0).unwrap_or(0)
     };
     let input = count(&["/prompt_tokens", "/input_tokens"]);

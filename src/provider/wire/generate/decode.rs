@@ -20,6 +20,7 @@ use crate::http::sse::Event;
 use crate::provider;
 use crate::provider::Error;
 use crate::provider::refusal as refusals;
+use crate::provider::wire;
 use crate::provider::wire::generate::part;
 use crate::provider::wire::generate::part::Kind;
 use crate::provider::wire::generate::part::Part;
@@ -91,10 +92,14 @@ impl provider::Decoder for Decoder {
             self.end(out);
             return Ok(());
         }
-        match Fields::read(event.data) {
-            Some(chunk) => self.take_chunk(&chunk, event.data, out),
-            None => Ok(()),
+        if event.data.trim_start().starts_with('[') {
+            // Asked without `alt=sse` the service sends the chunks as one list; so do gateways.
+            let chunks: Vec<&RawValue> = serde_json::from_str(event.data).unwrap_or_default();
+            return chunks
+                .into_iter()
+                .try_for_each(|chunk| self.take_whole(chunk.get(), out));
         }
+        self.take_whole(event.data, out)
     }
 
     fn is_done(&self) -> bool {
@@ -116,6 +121,13 @@ impl provider::Decoder for Decoder {
 }
 
 impl Decoder {
+    fn take_whole(&mut self, data: &str, out: &mut Vec<Delta>) -> Result<(), Error> {
+        match Fields::read(data) {
+            Some(chunk) => self.take_chunk(&chunk, data, out),
+            None => Ok(()),
+        }
+    }
+
     /// Nothing has come yet. `provider` is whose the opaque parts will be, `place` the number of
     /// messages that are answered.
     pub fn new(provider: &'static str, place: usize) -> Decoder {
@@ -350,7 +362,7 @@ impl Run {
 
 /// Tokens, if the chunk says how many.
 fn usage(metadata: &Value) -> Option<Usage> {
-    let count = |name: &str| metadata[name].as_u64().unwrap_or(0);
+    let count = |name: &str| wire::tokens(&metadata[name]).unwrap_or(0);
     let reasoning = count("thoughtsTokenCount");
     metadata.is_object().then(|| Usage {
         input: count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount")),

@@ -14,6 +14,7 @@ use crate::http::sse::Event;
 use crate::provider;
 use crate::provider::Error;
 use crate::provider::refusal;
+use crate::provider::wire;
 use crate::provider::wire::messages::assemble::Blocks;
 use crate::provider::wire::messages::assemble::Ending;
 use crate::provider::wire::messages::assemble::Kind;
@@ -258,7 +259,7 @@ impl Decoder {
         if !usage.is_object() {
             return;
         }
-        let count = |value: &Value| value.as_u64().unwrap_or(0);
+        let count = |value: &Value| wire::tokens(value).unwrap_or(0);
         let names = [
             "input_tokens",
             "cache_read_input_tokens",

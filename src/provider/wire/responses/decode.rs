@@ -13,6 +13,7 @@ use crate::http::sse::Event;
 use crate::provider;
 use crate::provider::Error;
 use crate::provider::refusal;
+use crate::provider::wire;
 use crate::provider::wire::responses::assemble::Ending;
 use crate::provider::wire::responses::assemble::Items;
 use crate::provider::wire::responses::assemble::Kind;
@@ -138,11 +139,9 @@ impl provider::Decoder for Decoder {
                     self.items.give(&self.answer_id, out);
                 }
             }
-            "response.completed" => self.complete(&envelope.response(), out)?,
-            "response.incomplete" => self.break_off(&envelope.response(), out)?,
-            "response.failed" => {
-                return Err(refusal::of_event(&value(envelope.response().error)));
-            }
+            "response.completed" | "response.done" => self.end_as("completed", &envelope, out)?,
+            "response.incomplete" => self.end_as("incomplete", &envelope, out)?,
+            "response.failed" => self.end_as("failed", &envelope, out)?,
             "error" => {
                 let error: Value = serde_json::from_str(event.data).unwrap_or_default();
                 return Err(refusal::of_event(&error));
@@ -187,13 +186,41 @@ impl Decoder {
     /// The final object by itself, from a server that does not stream.
     fn whole(&mut self, data: &str, out: &mut Vec<Delta>) -> Result<(), Error> {
         let response: Response<'_> = serde_json::from_str(data).unwrap_or_default();
+        // Gateways send an error as they would send it with a status.
+        let error = value(response.error);
+        if response.output.is_none() && !error.is_null() {
+            return Err(refusal::of_event(&error));
+        }
         let Some(status) = string(response.status).filter(|_| response.output.is_some()) else {
             return Ok(());
         };
         self.answer_id = string(response.id).unwrap_or_default();
-        match status.as_str() {
-            "completed" => self.complete(&response, out),
-            "incomplete" => self.break_off(&response, out),
+        self.settle(&status, &response, out)
+    }
+
+    /// The final event: what its object says of itself counts more than its name, by which some
+    /// servers call every end the same.
+    fn end_as(
+        &mut self,
+        name: &str,
+        envelope: &Envelope<'_>,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), Error> {
+        let response = envelope.response();
+        let status = string(response.status);
+        let status = status.filter(|word| matches!(word.as_str(), "incomplete" | "failed"));
+        self.settle(status.as_deref().unwrap_or(name), &response, out)
+    }
+
+    fn settle(
+        &mut self,
+        status: &str,
+        response: &Response<'_>,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), Error> {
+        match status {
+            "completed" => self.complete(response, out),
+            "incomplete" => self.break_off(response, out),
             "failed" => Err(refusal::of_event(&value(response.error))),
             _ => Ok(()),
         }
@@ -334,7 +361,7 @@ fn kind_of_more(name: &str) -> Option<Kind> {
 
 /// Tokens, if the service says how many.
 fn usage(value: &Value) -> Option<Usage> {
-    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let count = |value: &Value| wire::tokens(value).unwrap_or(0);
     value.is_object().then(|| Usage {
         input: count(&value["input_tokens"]),
         cached: count(&value["input_tokens_details"]["cached_tokens"]),

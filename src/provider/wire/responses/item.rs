@@ -160,8 +160,12 @@ fn thinking(fields: &Fields<'_>) -> String {
     }
 }
 
-/// The texts of the parts of a list; each part has one under one of `names`.
+/// The texts of the parts of a list; each part has one under one of `names`. Some servers send
+/// the text itself.
 fn joined(fields: &Fields<'_>, list: &str, separator: &str, names: &[&str]) -> String {
+    if let Some(text) = fields.string(list) {
+        return text;
+    }
     let parts = fields.list(list).into_iter();
     let texts: Vec<String> = parts
         .filter_map(|part| {

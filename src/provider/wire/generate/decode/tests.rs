@@ -339,6 +339,14 @@ fn failures_within_the_stream_are_typed() {
 }
 
 #[test]
+fn a_list_of_chunks_is_an_answer_too() {
+    let (word, end) = (chunk(r#"{"text":"a"}"#, ""), chunk("", &ending("STOP")));
+    let single = decode(&[&word, &end]);
+    assert!(single.is_ok(), "{single:?}");
+    assert_eq!(decode(&[&format!("[{word},{end}]")]), single);
+}
+
+#[test]
 fn every_call_of_an_answer_has_an_id_of_its_own() {
     let part = |n: u32| format!(r#"{{"functionCall":{{"id":"c","name":"f","args":{{"n":{n}}}}}}}"#);
     let both = format!("{},{}", part(1), part(2));

@@ -418,6 +418,12 @@ fn an_answer_ends_in_one_of_these_ways() {
             &[text(), Delta::Stop(stop)],
         );
     }
+    // What the object says counts more than the name.
+    let cut = r#""status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}"#;
+    check(
+        &[&done(&item, 0), &ended("completed", cut)],
+        &[text(), Delta::Stop(Stop::Length)],
+    );
     let detail = "the service broke the answer off: it gave no reason".into();
     let error = Error::Retry {
         after: None,
@@ -459,6 +465,15 @@ fn failures_within_the_stream_are_typed() {
         )],
         retry(Some(1_898), "Please try again in 1.898s"),
     );
+    // Gateways leave out the type, or send an object as they would with a status.
+    check_error(
+        &[r#"{"error":{"message":"the maximum context length is 4096 tokens","code":400}}"#],
+        Error::Overflow {
+            window: Some(4_096),
+            detail: "the maximum context length is 4096 tokens".into(),
+        },
+    );
+    check_error(&[r#"{"error":"overloaded"}"#], retry(None, "overloaded"));
     let silent = "the service broke the answer off without saying why";
     check_error(&[&failed("null")], retry(None, silent));
     let detail = "too long".to_string();
