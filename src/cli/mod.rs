@@ -147,11 +147,16 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-/// Becomes another program; returns only if it could not. Its code is what a shell would return.
+/// Becomes another program, or stands beside it and returns its status; if it could not be run,
+/// that is what a shell would return.
 fn launch(arguments: Vec<OsString>) -> ExitCode {
-    let error = proc::launch::main(arguments.into_iter());
-    Fault::new(Exit::Fault, &error).print();
-    ExitCode::from(error.code())
+    match proc::launch::main(arguments.into_iter()) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            Fault::new(Exit::Fault, &error).print();
+            ExitCode::from(error.code())
+        }
+    }
 }
 
 /// Runs the tools of a brain at the other end of stdin and stdout.

@@ -11,12 +11,14 @@ use crate::hands::wire::Order;
 use crate::hands::wire::Ready;
 use crate::hands::wire::Reply;
 use crate::proc::DeathSignal;
+use crate::proc::Fence;
 use crate::proc::Launch;
 use crate::proc::SelfPath;
 use crate::proc::environment;
 use crate::proc::own;
 use crate::proc::pipe;
 use crate::proc::stop;
+use crate::sandbox::Mode;
 use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use crate::sys::signals::Signal;
@@ -150,6 +152,11 @@ impl Client {
             stdout: Stdio::piped(),
             stderr: Stdio::piped(),
             death: DeathSignal::Terminate,
+            fence: match options.start.sandbox {
+                // Who may do all that the user may also sees the machine's processes.
+                Mode::Off => Fence::Guard,
+                Mode::ReadOnly | Mode::Workspace => Fence::Namespace,
+            },
         };
         let signals = Signals::take(&[Signal::SIGCHLD]).map_err(Error::Start)?;
         // Whoever kills the hands sets free what they started. Then it comes to us; where that

@@ -7,6 +7,7 @@
 use crate::base::clock::Deadline;
 use crate::hands::place::Place;
 use crate::proc::DeathSignal;
+use crate::proc::Fence;
 use crate::proc::Launch;
 use crate::proc::SelfPath;
 use crate::proc::pipe;
@@ -226,6 +227,7 @@ fn spawn(
         stdout: Stdio::from(writer.try_clone()?),
         stderr: Stdio::from(writer),
         death: DeathSignal::Kill,
+        fence: Fence::None,
     };
     Ok((reader, launch.spawn(self_path)?))
 }

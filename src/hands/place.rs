@@ -85,7 +85,10 @@ impl Place {
             v: wire::VERSION,
             sx: env!("CARGO_PKG_VERSION").to_string(),
             cwd: cwd.display().to_string(),
-            sandbox: enforced.to_string(),
+            sandbox: match own::is_first() {
+                true => format!("{enforced}, processes apart"),
+                false => enforced.to_string(),
+            },
             shell: shell.as_ref().map(|shell| shell.path.display().to_string()),
             facts: facts(repository.as_ref()),
             instructions,

@@ -5,6 +5,7 @@
 //! that end without unsafe code or a signal of its own, so it is looked for every `LOOK_EVERY`.
 
 use crate::base::clock::Deadline;
+use crate::proc::Fence;
 use crate::proc::Launch;
 use crate::proc::SelfPath;
 use crate::proc::environment::Pairs;
@@ -143,6 +144,7 @@ impl Capture {
                 Fate::Killed => DeathSignal::Kill,
                 Fate::Left => DeathSignal::None,
             },
+            fence: Fence::None,
         };
         let child = launch.spawn(self_path).map_err(Error::Start)?;
         Capture::of(child, job.input, job.bounds)

@@ -4,6 +4,9 @@
 //! it starts our own binary with the hidden verb `launch`, which puts the process in order and
 //! then becomes the program: 0.12 ms. [`Launch`] is the caller's side, [`main`] the verb's.
 
+use crate::proc::guard;
+use crate::proc::guard::Fence;
+use crate::proc::guard::Stage;
 use nix::sys::prctl;
 use nix::sys::resource::Resource;
 use nix::sys::signal::SigSet;
@@ -47,6 +50,8 @@ pub struct Launch {
     pub stderr: Stdio,
     /// What it gets when the thread that starts it ends.
     pub death: DeathSignal,
+    /// What stands between it and other processes; it must be our own binary for any fence.
+    pub fence: Fence,
 }
 
 /// The signal that a process gets when the thread that started it ends.
@@ -90,6 +95,7 @@ impl Launch {
             .arg("launch")
             .arg(std::process::id().to_string())
             .arg(self.death.word())
+            .arg(Stage::of(self.fence).word())
             .arg(self_path.name_for(&self.program))
             .arg(self.program)
             .args(self.args)
@@ -223,33 +229,41 @@ impl std::error::Error for Error {
     }
 }
 
-/// The verb `launch`: puts this process in order and becomes the program. Returns only if it
-/// cannot. `args` are what follows the verb: parent, death signal, name, program, arguments.
-pub fn main(args: impl Iterator<Item = OsString>) -> Error {
-    let Some(order) = Order::read(args) else {
-        return Error::Usage;
-    };
-    if let Err(error) = prepare(&order) {
-        return error;
+/// The verb `launch`: puts this process in order and becomes the program, or what stands between
+/// it and others; then its status is returned. `args` are what follows the verb: parent, death
+/// signal, stage, name, program, arguments.
+pub fn main(args: impl Iterator<Item = OsString>) -> Result<u8, Error> {
+    let order = Order::read(args).ok_or(Error::Usage)?;
+    prepare(&order)?;
+    match order.stage {
+        Stage::Guard(fence) => return guard::stand(&order, fence),
+        Stage::Maker => return guard::make(&order),
+        Stage::First | Stage::FirstOf { .. } => {
+            if let Err(status) = guard::settle(order.stage) {
+                return Ok(status);
+            }
+        }
+        Stage::Program => {}
     }
     // exec also gives SIGPIPE its default back, which std had set to ignore.
     let source = Command::new(&order.program)
         .arg0(&order.name)
         .args(&order.args)
         .exec();
-    Error::Exec {
+    Err(Error::Exec {
         program: order.program,
         source,
-    }
+    })
 }
 
 /// The launcher's arguments.
-struct Order {
+pub(super) struct Order {
     parent: Pid,
     death: DeathSignal,
-    name: OsString,
-    program: OsString,
-    args: Vec<OsString>,
+    stage: Stage,
+    pub(super) name: OsString,
+    pub(super) program: OsString,
+    pub(super) args: Vec<OsString>,
 }
 
 impl Order {
@@ -258,9 +272,11 @@ impl Order {
         let word = args.next()?;
         let deaths = [DeathSignal::Kill, DeathSignal::Terminate, DeathSignal::None];
         let death = deaths.into_iter().find(|death| word == death.word())?;
+        let stage = Stage::read(args.next()?.to_str()?)?;
         Some(Order {
             parent: Pid::from_raw(parent),
             death,
+            stage,
             name: args.next()?,
             program: args.next()?,
             args: args.collect(),
@@ -319,7 +335,7 @@ mod tests {
 
     #[test]
     fn an_order_is_read_in_its_fixed_places() {
-        let order = order(&["7", "term", "sh", "/bin/sh", "-c", "--", "x"]).unwrap();
+        let order = order(&["7", "term", "program", "sh", "/bin/sh", "-c", "--", "x"]).unwrap();
         assert_eq!(order.parent, Pid::from_raw(7));
         assert_eq!(order.death, DeathSignal::Terminate);
         assert_eq!((order.name, order.program), ("sh".into(), "/bin/sh".into()));
@@ -331,9 +347,10 @@ mod tests {
         for words in [
             &[] as &[&str],
             &["7"],
-            &["x", "kill", "sh", "sh"],
-            &["7", "hup", "sh", "sh"],
-            &["7", "kill", "sh"],
+            &["x", "kill", "program", "sh", "sh"],
+            &["7", "hup", "program", "sh", "sh"],
+            &["7", "kill", "nothing", "sh", "sh"],
+            &["7", "kill", "program", "sh"],
         ] {
             assert!(order(words).is_none(), "{words:?}");
         }

@@ -4,6 +4,7 @@
 
 pub mod capture;
 pub mod environment;
+pub mod guard;
 pub mod inherited;
 pub mod launch;
 pub mod own;
@@ -12,6 +13,7 @@ pub mod shell;
 pub mod stop;
 pub mod tree;
 
+pub use guard::Fence;
 pub use launch::DeathSignal;
 pub use launch::Launch;
 pub use launch::SelfPath;

@@ -15,6 +15,11 @@ pub fn close_to_others() -> io::Result<()> {
     Ok(prctl::set_dumpable(false)?)
 }
 
+/// Whether this is the first process of a container or a PID namespace, with which all others end.
+pub fn is_first() -> bool {
+    std::process::id() == 1
+}
+
 /// Whether the process that started this one leads the session that both are in, as what the
 /// launcher started does, and what that started in turn does not.
 pub fn was_started_by_leader_of_session() -> bool {

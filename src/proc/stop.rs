@@ -40,6 +40,11 @@ pub fn wake(pid: u32) {
     let _ = kill(Pid::from_raw(pid as i32), Signal::SIGCONT);
 }
 
+/// Asks a process of ours to end.
+pub fn ask(pid: u32) {
+    let _ = kill(Pid::from_raw(pid as i32), Signal::SIGTERM);
+}
+
 /// Whose processes are stopped.
 #[derive(Clone, Debug)]
 pub struct Scope {

@@ -1,11 +1,15 @@
 //! Processes: nothing outlives the run, nothing waits for what was left behind, no secret is seen.
 
+use crate::heard::WAIT_MAX;
 use crate::place::Credential;
 use crate::place::Place;
 use crate::responses::Answer;
 use crate::server::Reply;
 use crate::server::Server;
+use crate::sx::Sx;
 use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde_json::json;
 use std::fs;
 
@@ -106,7 +110,7 @@ fn hands_that_a_command_kills_leave_no_process() {
     let alive = place.listen("work/alive");
     let call = Answer::new().bash("call_1", &format!("{HIDE} kill -9 $PPID; sleep 600"));
     let server = Server::start([Reply::events(&call.whole())]);
-    let running = place.exec(&server, ["go"]).start();
+    let running = place.exec(&server, ["--sandbox", "off", "go"]).start();
     alive.wait_for("up");
     alive.check_closes();
     running.wait().check_code(1).check_said("SIGKILL");
@@ -115,12 +119,201 @@ fn hands_that_a_command_kills_leave_no_process() {
 
 #[test]
 fn hands_that_a_command_stops_go_on() {
+    for sandbox in ["off", "workspace"] {
+        let place = Place::with_credential();
+        let call = Answer::new().bash("call_1", "kill -STOP $PPID; echo still here");
+        let server = Server::start([Reply::events(&call.whole()), done()]);
+        let sx = place.exec(&server, ["--sandbox", sandbox, "go"]);
+        sx.run().check_code(0);
+        let result = server.requests()[1].result("call_1");
+        assert!(result.contains("still here"), "{sandbox}: {result}");
+    }
+}
+
+#[test]
+fn a_command_with_processes_of_its_own_sees_no_others_and_cannot_kill_the_hands() {
     let place = Place::with_credential();
-    let call = Answer::new().bash("call_1", "kill -STOP $PPID; echo still here");
+    let script = "kill -9 $PPID; echo $PPID; ls -d /proc/[0-9]* | wc -l";
+    let call = Answer::new().bash("call_1", script);
     let server = Server::start([Reply::events(&call.whole()), done()]);
-    place.exec(&server, ["go"]).run().check_code(0);
+    let ran = place.exec(&server, ["--json", "go"]).run();
+    // Where no namespace can be had, it kills them.
+    let sandbox = ran.events()[0]["sandbox"].to_string();
+    if !sandbox.contains("processes apart") {
+        ran.check_code(1);
+        return;
+    }
+    ran.check_code(0);
     let result = server.requests()[1].result("call_1");
-    assert!(result.contains("still here"), "{result}");
+    let mut lines = result.lines().skip(1);
+    assert_eq!(lines.next(), Some("1"), "{result}");
+    let count: u32 = lines.next().expect("a count").parse().expect("a number");
+    assert!(count < 10, "{result}");
+}
+
+/// The hands and all that stands beside them: what was started of our own binary.
+fn of_ours(pids: &[i32]) -> Vec<i32> {
+    let is_ours = |pid: &i32| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        command.starts_with(b"sx\0")
+    };
+    pids.iter().copied().filter(is_ours).collect()
+}
+
+/// Whether a process still runs: one that is dead and was not reaped yet does not.
+fn runs(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// Waits until none of these runs.
+#[track_caller]
+fn check_all_end(mut pids: Vec<i32>) {
+    let since = std::time::Instant::now();
+    while pids.iter().any(|pid| runs(*pid)) {
+        pids.extend(pids.clone().into_iter().flat_map(descendants));
+        pids.retain(|pid| runs(*pid));
+        pids.sort();
+        pids.dedup();
+        assert!(since.elapsed() < WAIT_MAX, "{pids:?} live on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn brain_and_hands_killed_in_one_moment_leave_no_process() {
+    for sandbox in ["off", "workspace"] {
+        let place = Place::with_credential();
+        let alive = place.listen("work/alive");
+        let call = Answer::new().bash("call_1", &format!("{HIDE} sleep 600"));
+        let server = Server::start([Reply::events(&call.whole())]);
+        let running = place.exec(&server, ["--sandbox", sandbox, "go"]).start();
+        alive.wait_for("up");
+        let below = descendants(running.pid());
+        let mut killed = of_ours(&below);
+        if sandbox == "off" {
+            // The guard is what is left to end the others.
+            let command = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline"));
+            killed.retain(|pid| command(pid).is_ok_and(|words| words == b"sx\0hands\0"));
+        }
+        assert!(!killed.is_empty(), "{sandbox}: {below:?}");
+        running.signal(Signal::SIGKILL);
+        for pid in killed {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        alive.check_closes();
+        check_all_end(below);
+    }
+}
+
+#[test]
+fn whatever_kills_the_brain_and_whenever_no_process_is_left() {
+    let signals = [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGKILL,
+    ];
+    for (index, signal) in signals.into_iter().enumerate() {
+        for is_background in [false, true] {
+            let place = Place::with_credential();
+            let alive = place.listen("work/alive");
+            let arguments = json!({"command": format!("{HIDE} sleep 600"),
+                "background": is_background});
+            let call = Answer::new().call("call_1", "bash", &arguments);
+            let wait = Answer::new().bash("call_2", "sleep 600");
+            let server =
+                Server::start([Reply::events(&call.whole()), Reply::events(&wait.whole())]);
+            let sandbox = ["off", "workspace"][index % 2];
+            let running = place.exec(&server, ["--sandbox", sandbox, "go"]).start();
+            alive.wait_for("up");
+            let below = descendants(running.pid());
+            running.signal(signal);
+            alive.check_closes();
+            check_all_end(below);
+        }
+        // Before the hands are ready, or just then.
+        let place = Place::with_credential();
+        let server = Server::start([done()]);
+        let running = place.exec(&server, ["go"]).start();
+        let mut below = Vec::new();
+        while below.is_empty() && runs(running.pid()) {
+            below = descendants(running.pid());
+        }
+        let _ = kill(Pid::from_raw(running.pid()), signal);
+        check_all_end(below);
+    }
+}
+
+#[test]
+fn nothing_is_left_by_a_run_that_is_the_first_process() {
+    let way = ["-Urpf", "--mount-proc"];
+    let tried = std::process::Command::new("unshare")
+        .args(way)
+        .arg("true")
+        .status();
+    if !tried.is_ok_and(|status| status.success()) {
+        return;
+    }
+    for sandbox in ["off", "workspace"] {
+        let place = Place::with_credential();
+        let alive = place.listen("work/alive");
+        let call = Answer::new().bash("call_1", &format!("{HIDE} echo leader done"));
+        let server = Server::start([Reply::events(&call.whole()), done()]);
+        let program = crate::sx::program();
+        let args = way
+            .iter()
+            .map(std::ffi::OsStr::new)
+            .chain([program.as_os_str()]);
+        let sx = Sx::new(&place, std::path::Path::new("unshare"), args);
+        let words = ["exec", "--sandbox", sandbox, "go"];
+        let sx = words
+            .iter()
+            .fold(sx.asking(&server), |sx, word| sx.arg(word));
+        sx.run().check_code(0);
+        alive.check_closes();
+        let result = server.requests()[1].result("call_1");
+        assert!(result.contains("leader done"), "{result}");
+    }
+}
+
+#[test]
+fn what_wants_a_terminal_ends_by_itself() {
+    let place = Place::with_credential();
+    place.write("work/file", "text\n");
+    let script = "git init -q . && git config user.email a@b.c && git config user.name n && \
+        for i in 1 2 3; do git add -A && git commit -qm $i --allow-empty; done";
+    let commands = [
+        script,
+        "vi file",
+        "less file",
+        "sudo true",
+        "sudo -n true",
+        "ssh -p 9 127.0.0.1",
+        "git rebase -i HEAD~1",
+        "git commit --amend",
+        "read line </dev/tty",
+        "python3",
+        "passwd",
+        "top",
+        "sh -i",
+        "cat",
+    ];
+    let mut answer = Answer::new();
+    for (index, command) in commands.iter().enumerate() {
+        let arguments = json!({"command": command, "timeout": 30});
+        answer = answer.call(&format!("call_{index}"), "bash", &arguments);
+    }
+    let server = Server::start([Reply::events(&answer.whole()), done()]);
+    place.exec(&server, ["go"]).run().check_code(0);
+    for (index, command) in commands.iter().enumerate() {
+        let result = server.requests()[1].result(&format!("call_{index}"));
+        let has_ended = result.starts_with("exit ") || result.starts_with("killed by ");
+        assert!(has_ended, "{command}: {result}");
+    }
 }
 
 #[test]

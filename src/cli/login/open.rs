@@ -5,6 +5,7 @@
 
 use crate::cli::ground;
 use crate::cli::ground::Ground;
+use crate::proc::Fence;
 use crate::proc::Launch;
 use crate::proc::environment;
 use crate::proc::environment::Pairs;
@@ -43,6 +44,7 @@ pub fn open(ground: &Ground, url: &str) -> io::Result<()> {
         stdout: Stdio::null(),
         stderr: Stdio::null(),
         death: DeathSignal::None,
+        fence: Fence::None,
     };
     launch.spawn(&ground.self_path).map(|_| ())
 }
