@@ -80,6 +80,15 @@ const FIXED: &[(&str, &str)] = &[
     ("GIT_PAGER", "cat"),
     ("EDITOR", "true"),
     ("VISUAL", "true"),
+    // Without a terminal vim waits for keys from its standard error. This ends it once it has done
+    // what its command line said; `vim -es` does not read it.
+    ("VIMINIT", "autocmd VimEnter * cquit!"),
+    // It also waits two seconds so that its warning of that is read; bash takes functions so.
+    ("BASH_FUNC_vi%%", r#"() { command vi --not-a-term "$@"; }"#),
+    (
+        "BASH_FUNC_vim%%",
+        r#"() { command vim --not-a-term "$@"; }"#,
+    ),
     ("GIT_EDITOR", "true"),
     ("GIT_SEQUENCE_EDITOR", "true"),
     ("GIT_TERMINAL_PROMPT", "0"),
