@@ -63,6 +63,11 @@ impl Failure {
                     "the address comes from {key}; see `sx config --get {key}`"
                 ))
             }
+            Failure::Limit("LOOP_MAX") => Some(
+                "the model did the same again and again; say more of what is wanted, or raise \
+                 LOOP_MAX"
+                    .to_string(),
+            ),
             Failure::Limit("COMPACT_AT") => Some(
                 "summaries do not make room: the task, its rules or its results are too long \
                  for this model"

@@ -17,6 +17,7 @@ pub mod failure;
 pub mod lookup;
 pub mod own;
 pub mod prompt;
+pub mod repeats;
 pub mod retries;
 pub mod shorten;
 pub mod silence;
@@ -28,6 +29,8 @@ use crate::agent::event::Face;
 use crate::agent::event::Opening;
 use crate::agent::event::Status;
 use crate::agent::failure::Failure;
+use crate::agent::repeats::Repeats;
+use crate::agent::repeats::Verdict;
 use crate::auth;
 use crate::auth::Why;
 use crate::base::clock;
@@ -37,6 +40,7 @@ use crate::base::secret::Secret;
 use crate::chat::Message;
 use crate::chat::Part;
 use crate::chat::ToolCall;
+use crate::chat::ToolResult;
 use crate::chat::delta::Stop;
 use crate::chat::delta::Usage;
 use crate::chat::tool::ToolSpec;
@@ -79,6 +83,8 @@ pub struct Options {
     pub secrets: Vec<Secret>,
     /// `MAX_TURNS`: requests of one run; 0 is no limit.
     pub turns_max: u32,
+    /// `LOOP_MAX`: how often a failing call is repeated until the model is told; 0 is no limit.
+    pub loop_max: usize,
     /// `RETRY_MAX`: how often a failed request is sent again.
     pub retries_max: u32,
     /// `RETRY_TOTAL`: how long all waits before one answer may take together.
@@ -160,6 +166,8 @@ pub struct Run {
     /// Some of an answer that broke was shown, and nobody has said yet that it is void.
     is_answer_shown: bool,
     text: String,
+    /// Whether the model goes in circles.
+    repeats: Repeats,
     /// Requests of this run that were begun.
     turns: u32,
     /// Requests of this run that were answered.
@@ -179,6 +187,7 @@ impl Agent {
     pub fn run(&mut self, prompt: Vec<Part>) -> Outcome {
         self.run.text.clear();
         self.run.turns = 0;
+        self.run.repeats = Repeats::default();
         self.run.answers = 0;
         self.run.usage = Usage::default();
         let failure = self.turns(prompt).err();
@@ -225,12 +234,15 @@ impl Agent {
             self.remember(answer);
             if !calls.is_empty() {
                 self.warm();
-                let (results, ended) = match stop {
+                let since = clock::now();
+                let (mut results, ended) = match stop {
                     Some(Stop::Length | Stop::Filter) => self.leave_calls(&calls, stop),
                     _ => self.run_calls(&calls),
                 };
+                let verdict = self.judge(&calls, &mut results, since.elapsed());
                 self.remember(Message::Results(results));
                 ended?;
+                verdict?;
             }
             self.sync();
             match stop {
@@ -357,6 +369,28 @@ impl Agent {
                 self.remember(Message::user(line));
             }
         }
+    }
+
+    /// Tells the model under its last result that it goes in circles; in the end it is stopped.
+    fn judge(
+        &mut self,
+        calls: &[ToolCall],
+        results: &mut [ToolResult],
+        took: Duration,
+    ) -> Result<(), Failure> {
+        let most = self.options.loop_max;
+        match self.run.repeats.take(calls, results, took, most) {
+            Verdict::Fine => {}
+            Verdict::Tell(times) => {
+                if let Some(last) = results.last_mut() {
+                    last.add_line(&repeats::words(times));
+                }
+                let text = format!("the model has done the same {times} times; it was told");
+                self.show(&Event::Warning(&text))?;
+            }
+            Verdict::End => return Err(Failure::Limit("LOOP_MAX")),
+        }
+        Ok(())
     }
 
     /// Appends to the history and to the session's file.

@@ -93,4 +93,17 @@ impl ToolResult {
             parts: vec![Part::Text(text.into())],
         }
     }
+
+    /// Adds a line to what the model reads.
+    pub fn add_line(&mut self, line: &str) {
+        match self.parts.last_mut() {
+            Some(Part::Text(text)) => {
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                text.push_str(line);
+            }
+            _ => self.parts.push(Part::Text(line.to_string())),
+        }
+    }
 }

@@ -109,6 +109,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         network: settings.text("NETWORK") == "on",
         secrets: secrets(settings),
         turns_max: u32::try_from(settings.count("MAX_TURNS")).unwrap_or(u32::MAX),
+        loop_max: usize::try_from(settings.count("LOOP_MAX")).unwrap_or(usize::MAX),
         retries_max: u32::try_from(settings.count("RETRY_MAX")).unwrap_or(u32::MAX),
         retry_total: settings.duration("RETRY_TOTAL"),
         notes: ground.is_verbose,

@@ -47,10 +47,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "THINKING_BUDGET",
-        Kind::Count {
-            min: 0,
-            max: 1_000_000,
-        },
+        count(0, 1_000_000),
         "10000",
         Harmless::Always,
         "tokens for thinking; where a service takes words it is translated",
@@ -64,40 +61,38 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "MAX_OUTPUT_TOKENS",
-        Kind::Count {
-            min: 0,
-            max: 100_000_000,
-        },
+        count(0, 100_000_000),
         "0",
         Harmless::Never,
         "tokens that one answer may have; 0 takes what is known of the model",
     ),
     key(
         "CONTEXT_WINDOW",
-        Kind::Count {
-            min: 0,
-            max: 100_000_000,
-        },
+        count(0, 100_000_000),
         "0",
         Harmless::Never,
         "tokens that the model can hold; 0 takes what is known of the model",
     ),
     key(
         "COMPACT_AT",
-        Kind::Count { min: 0, max: 100 },
+        count(0, 100),
         "85",
         Harmless::Never,
         "percent of the window at which the past is summed up; 0: on overflow only",
     ),
     key(
         "MAX_TURNS",
-        Kind::Count {
-            min: 1,
-            max: 1_000_000,
-        },
+        count(1, 1_000_000),
         "200",
         Harmless::Never,
         "requests that one task may take",
+    ),
+    key(
+        "LOOP_MAX",
+        count(0, 1_000),
+        "3",
+        Harmless::Never,
+        "same failures in a row until the model is told, and then stopped; 0: never",
     ),
     key(
         "TOOLS",
@@ -539,7 +534,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "RETRY_MAX",
-        Kind::Count { min: 0, max: 100 },
+        count(0, 100),
         "8",
         Harmless::Never,
         "how often a failed request is sent again; 0 is never",
@@ -565,6 +560,10 @@ pub const EFFORTS: &[&str] = &["off", "minimal", "low", "medium", "high", "xhigh
 
 /// A project may switch a tool off, never on again.
 const TIGHTEN: Harmless = Harmless::Only("0");
+
+const fn count(min: u64, max: u64) -> Kind {
+    Kind::Count { min, max }
+}
 
 const fn key(
     name: &'static str,

@@ -44,6 +44,7 @@ mod hands;
 mod jobs;
 // New logins, their end, who pays, what is left.
 mod login;
+mod loops;
 // Each member of the family, through the whole program.
 mod members;
 // Cuts, stalls, resets, reuse.
