@@ -14,6 +14,7 @@ pub mod verbs;
 
 use crate::auth::apart;
 use crate::base::text;
+use crate::config::Tier;
 use flags::Meaning;
 use given::Given;
 use probe::Probe;
@@ -96,6 +97,8 @@ pub enum Command {
     TokenServe(TokenServe),
     /// The settings.
     Config(Config),
+    /// A change of a settings file.
+    Edit(Edit),
     /// One request, and where its time went.
     Probe(Probe),
     /// What works here and what does not.
@@ -313,6 +316,28 @@ pub struct Config {
     pub has_source: bool,
     /// As JSON.
     pub is_json: bool,
+}
+
+/// What `sx config --set` and `--unset` know.
+#[derive(Debug, PartialEq)]
+pub struct Edit {
+    /// The key; to be set it is in `config::table::KEYS`.
+    pub key: String,
+    /// What becomes of it.
+    pub change: Change,
+    /// Whose file.
+    pub tier: Tier,
+}
+
+/// What becomes of a key in a settings file.
+#[derive(Debug, PartialEq)]
+pub enum Change {
+    /// It gets this value, which it can have.
+    Set(String),
+    /// It gets the first line of stdin.
+    FromStdin,
+    /// It is taken out.
+    Unset,
 }
 
 /// What of the settings is shown.

@@ -1,4 +1,7 @@
-//! `sx config`: the settings as they are, and who set each. Reads what was loaded, changes nothing.
+//! `sx config`: the settings as they are, and who set each. Reads what was loaded; [`edit`] changes
+//! a file.
+
+pub mod edit;
 
 use super::args::Config;
 use super::args::View;
@@ -8,7 +11,6 @@ use crate::config::Looked;
 use crate::config::Origin;
 use crate::config::Setting;
 use crate::config::Settings;
-use crate::config::Tier;
 use crate::config::keys::Kind;
 use serde::Serialize;
 use std::io;
@@ -44,7 +46,7 @@ pub fn run(out: &mut dyn Write, settings: &Settings, options: &Config) -> io::Re
             .iter()
             .try_for_each(|file| json(out, &File::new(file))),
         View::Files => settings.files().iter().try_for_each(|file| {
-            let tier = tier_name(file.tier);
+            let tier = file.tier.name();
             let path = text::one_line(&file.path.to_string_lossy());
             writeln!(out, "{tier:8} {path}  # {}", state(file))
         }),
@@ -67,14 +69,6 @@ fn source(setting: &Setting, options: &Config) -> String {
         format!("  # {}", setting.origin)
     } else {
         String::new()
-    }
-}
-
-fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Global => "global",
-        Tier::User => "user",
-        Tier::Project => "project",
     }
 }
 
@@ -108,7 +102,7 @@ impl Row {
         let (origin, place) = match &setting.origin {
             Origin::Default => ("default", None),
             Origin::Implied(_) => ("implied", None),
-            Origin::File { path, line, tier } => (tier_name(*tier), Some((path, *line))),
+            Origin::File { path, line, tier } => (tier.name(), Some((path, *line))),
             Origin::Environment => ("environment", None),
             Origin::CommandLine => ("command line", None),
         };
@@ -134,7 +128,7 @@ struct File {
 impl File {
     fn new(file: &Looked) -> File {
         File {
-            tier: tier_name(file.tier),
+            tier: file.tier.name(),
             path: file.path.to_string_lossy().into_owned(),
             found: match file.found {
                 Found::Absent => "absent",

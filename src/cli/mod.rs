@@ -118,6 +118,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
             ground.warn();
             print(|out| config::run(out, &ground.settings, &options))
         }
+        Command::Edit(edit) => config::edit::run(program, &common, edit),
         Command::Sessions(what) => sessions(&survey()?, &what),
         Command::Doctor(options) => doctor::run(&survey()?, &options),
         Command::Probe(options) => probe::run(&survey()?, &options),

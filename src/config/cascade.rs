@@ -315,7 +315,7 @@ fn read(path: &Path, is_trusted: bool) -> io::Result<Option<Vec<u8>>> {
 
 /// Whether a link leads out of the folder of `path`. A stranger's link to a key file would have us
 /// print its lines as wrong settings, where a log may be public.
-fn leads_away(path: &Path) -> io::Result<bool> {
+pub fn leads_away(path: &Path) -> io::Result<bool> {
     let folder = path.parent().unwrap_or(path).canonicalize()?;
     Ok(!path.canonicalize()?.starts_with(folder))
 }

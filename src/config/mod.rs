@@ -11,6 +11,8 @@ pub mod keys;
 pub mod table;
 pub mod write;
 
+pub use cascade::leads_away;
+
 use crate::base::clock;
 use error::Error;
 use error::Warning;
@@ -58,6 +60,20 @@ pub enum Tier {
     User,
     /// In the project, and so maybe a stranger's.
     Project,
+}
+
+impl Tier {
+    /// All of them.
+    pub const ALL: [Tier; 3] = [Tier::Global, Tier::User, Tier::Project];
+
+    /// Its word on the command line and in lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Global => "global",
+            Tier::User => "user",
+            Tier::Project => "project",
+        }
+    }
 }
 
 /// Who set a value. The order is that of the cascade; later wins.

@@ -1,9 +1,9 @@
-//! Sets one key in a settings file and changes nothing else: comments, order, blanks and line ends
-//! stay, byte for byte.
+//! Sets one key in a settings file or takes it out, and changes nothing else: comments, order,
+//! blanks and line ends stay, byte for byte.
 //!
 //! The last line of a key is the one that counts, so that is the one that is changed; a key that
-//! the file does not have is added at its end. The new file is written beside the old one, synced
-//! and renamed; a link stays a link.
+//! the file does not have is added at its end. To take it out takes out all its lines. The new
+//! file is written beside the old one, synced and renamed; a link stays a link.
 
 use super::file;
 use super::file::Content;
@@ -26,6 +26,9 @@ use std::path::Path;
 /// As much as is read of a settings file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// The byte order mark, which editors of Windows put first.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -35,9 +38,20 @@ pub enum Written {
     Already,
 }
 
-/// Sets `key` to `value` in the settings file `path`, which need not be there yet. The value must
-/// be one line.
-pub fn set(path: &Path, key: &str, value: &str) -> io::Result<Written> {
+/// A key with its value, or a key to take out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// The value, which must be one line.
+    Set(&'a str),
+    /// No line has the key any more.
+    Unset,
+}
+
+/// Changes `key` in the settings file `path`, which need not be there yet.
+pub fn change(path: &Path, key: &str, change: Change<'_>) -> io::Result<Written> {
+    if change == Change::Unset && !path.try_exists()? {
+        return Ok(Written::Already);
+    }
     if let Some(folder) = path.parent() {
         DirBuilder::new()
             .recursive(true)
@@ -49,7 +63,11 @@ pub fn set(path: &Path, key: &str, value: &str) -> io::Result<Written> {
         target => target?,
     };
     let old = read(&target)?;
-    let new = with(old.as_deref().unwrap_or_default(), key, value);
+    let text = old.as_deref().unwrap_or_default();
+    let new = match change {
+        Change::Set(value) => with(text, key, value),
+        Change::Unset => without(text, key),
+    };
     if old.as_ref() == Some(&new) {
         return Ok(Written::Already);
     }
@@ -127,6 +145,26 @@ fn with(text: &[u8], key: &str, value: &str) -> Vec<u8> {
     new
 }
 
+/// The same text without the lines of `key`.
+fn without(text: &[u8], key: &str) -> Vec<u8> {
+    let lines = file::parse(text);
+    let is_out = |number: u32| {
+        lines.iter().any(|line| {
+            line.number == number
+                && matches!(&line.content, Content::Pair { key: k, .. } if *k == key)
+        })
+    };
+    let kept = (1..)
+        .zip(text.split_inclusive(|byte| *byte == b'\n'))
+        .filter(|(number, _)| !is_out(*number));
+    let new: Vec<u8> = kept.flat_map(|(_, line)| line.to_vec()).collect();
+    match text.strip_prefix(BOM) {
+        // It stood before a line that went.
+        Some(_) if !new.starts_with(BOM) => [BOM, &new].concat(),
+        _ => new,
+    }
+}
+
 /// A line `KEY = VALUE` with another value and the same of everything else.
 fn changed(line: &[u8], value: &str) -> Vec<u8> {
     let start = line
@@ -197,10 +235,28 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_taken_out_takes_only_its_lines_along() {
+        for (text, expected) in [
+            ("", ""),
+            ("# a\r\nA=1\r\n\r\nB=2\r\n", "# a\r\n\r\nB=2\r\n"),
+            ("B=1\n A = x\nA=2\n#A=3\nAB=4", "B=1\n#A=3\nAB=4"),
+            ("B=1\nA=2", "B=1\n"),
+            ("\u{feff}A=1\nB=2\n", "\u{feff}B=2\n"),
+            ("B=A=1\n", "B=A=1\n"),
+        ] {
+            let found = without(text.as_bytes(), "A");
+            assert_eq!(String::from_utf8(found).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn the_file_keeps_its_mode_and_a_link_stays_one() {
         let name = format!("sx-write-{}", random::uuid().unwrap());
         let dir = std::env::temp_dir().join(name);
         let path = dir.join("below/scorpiox-env.txt");
+        let set = |path: &Path, key, value| change(path, key, Change::Set(value));
+        assert_eq!(change(&path, "A", Change::Unset).unwrap(), Written::Already);
+        assert!(!dir.exists());
         assert_eq!(set(&path, "A", "1").unwrap(), Written::Changed);
         assert_eq!(set(&path, "A", "1").unwrap(), Written::Already);
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;

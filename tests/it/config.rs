@@ -194,3 +194,77 @@ fn a_warning_is_called_one() {
     ran.check_said("did you mean MODEL?")
         .check_said("did you mean MODEL=…?");
 }
+
+#[test]
+fn a_key_is_set_and_taken_out_and_nothing_else_changes() {
+    let place = Place::new();
+    let file = "home/.config/sx/scorpiox-env.txt";
+    place.write(file, "# mine\r\nMODEL = old\r\n\r\nTOOLS=1\r\n");
+    let config = |words: &[&str]| place.sx(["config"].iter().chain(words)).run();
+    config(&["--set", "MODEL", "opus"]).check_code(0);
+    assert_eq!(
+        place.read(file),
+        "# mine\r\nMODEL = opus\r\n\r\nTOOLS=1\r\n"
+    );
+    config(&["--set", "THINKING=off"]).check_code(0);
+    let all = "# mine\r\nMODEL = opus\r\n\r\nTOOLS=1\r\nTHINKING=0\r\n";
+    assert_eq!(place.read(file), all);
+    config(&["--get", "MODEL"]).check_stdout("opus\n");
+    for (words, said) in [
+        (&["--set", "IDLE_TIMEOUT", "soon"][..], "2m or 500ms"),
+        (&["--set", "MODLE", "x"], "MODEL"),
+        (&["--set", "MODEL"], "needs the value"),
+        (
+            &["--set", "MODEL", "x", "--tier", "mine"],
+            "user, project or global",
+        ),
+        (&["--tier", "user"], "--set"),
+    ] {
+        config(words).check_code(2).check_said(said);
+    }
+    assert_eq!(place.read(file), all);
+    config(&["--unset", "MODEL"])
+        .check_code(0)
+        .check_said("MODEL=sonnet now");
+    assert_eq!(place.read(file), "# mine\r\n\r\nTOOLS=1\r\nTHINKING=0\r\n");
+    config(&["--unset", "MODEL"]).check_code(0);
+}
+
+#[test]
+fn what_counts_more_than_a_key_that_was_set_is_said() {
+    let place = Place::new();
+    let set = |words: &[&str]| place.sx(["config", "--set"].iter().chain(words));
+    let ran = set(&["MODEL", "opus"]).env("MODEL", "haiku").run();
+    ran.check_code(0)
+        .check_said("the environment sets MODEL=haiku");
+    place.write("work/.git/HEAD", "x");
+    let ran = set(&["OPENAI_BASE_URL", "http://127.0.0.1:1", "--tier", "project"]).run();
+    ran.check_code(0).check_said("this file may not set it");
+    // A stranger's link is not followed.
+    place.write("home/other", "precious\n");
+    std::fs::remove_file(place.path("work/scorpiox-env.txt")).expect("a file");
+    let link = place.path("work/scorpiox-env.txt");
+    std::os::unix::fs::symlink(place.path("home/other"), link).expect("a link");
+    let ran = set(&["MODEL", "opus", "--tier", "project"]).run();
+    ran.check_code(3).check_said("a link out of the project");
+    assert_eq!(place.read("home/other"), "precious\n");
+}
+
+#[test]
+fn a_secret_is_read_from_stdin_and_shown_nowhere_and_a_broken_file_is_mended() {
+    let place = Place::new();
+    let file = "home/.config/sx/scorpiox-env.txt";
+    let set = |words: &[&str]| place.sx(["config", "--set"].iter().chain(words));
+    let ran = set(&["OPENAI_API_KEY", "-"]).stdin("sk-hidden\n").run();
+    ran.check_code(0);
+    assert!(!ran.text().contains("sk-hidden"), "{}", ran.text());
+    assert_eq!(place.read(file), "OPENAI_API_KEY=sk-hidden\n");
+    place.write(file, "TOOLS=maybe\nRETRY_MAX=x\n");
+    let ran = set(&["TOOLS", "1"]).run();
+    ran.check_code(0).check_said("RETRY_MAX");
+    set(&["RETRY_MAX", "2"]).run().check_code(0);
+    place
+        .sx(["config", "--get", "RETRY_MAX"])
+        .run()
+        .check_stdout("2\n");
+}

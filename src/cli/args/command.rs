@@ -3,10 +3,12 @@
 //! The order of the functions is that of `args::Command`. What stands in two places at once, or
 //! means nothing without another, is refused here, before anything runs.
 
+use super::Change;
 use super::Chat;
 use super::Command;
 use super::Config;
 use super::Doctor;
+use super::Edit;
 use super::Exec;
 use super::Fetchtoken;
 use super::Login;
@@ -25,6 +27,7 @@ use super::given::Given;
 use super::probe;
 use super::usage::Usage;
 use super::verbs::Verb;
+use crate::config::Tier;
 use crate::config::keys;
 
 /// Takes what `verb` knows out of what was given. Words that it does not take stay.
@@ -63,6 +66,9 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
         },
         Verb::Fetchtoken => Command::Fetchtoken(fetchtoken(given)?),
         Verb::Token => token(given)?,
+        Verb::Config if given.has(Meaning::Set) || given.has(Meaning::Unset) => {
+            Command::Edit(edit(given)?)
+        }
         Verb::Config => Command::Config(config(given)?),
         Verb::Doctor => Command::Doctor(Doctor {
             is_json: given.has(Meaning::Json),
@@ -299,7 +305,82 @@ fn login(given: &Given) -> Result<Login, Usage> {
     })
 }
 
+/// `--set KEY VALUE`, `--set KEY=VALUE` or `--unset KEY`.
+fn edit(given: &mut Given) -> Result<Edit, Usage> {
+    let others = [
+        (Meaning::Get, "--get"),
+        (Meaning::Dump, "--dump"),
+        (Meaning::Files, "--files"),
+    ];
+    let set = given.text(Meaning::Set)?;
+    let unset = given.text(Meaning::Unset)?;
+    let one = if set.is_some() { "--set" } else { "--unset" };
+    let other = others.into_iter().find(|(meaning, _)| given.has(*meaning));
+    if let Some(other) = other.map(|(_, name)| name) {
+        return Err(Usage::Conflict { one, other });
+    }
+    let tier = match given.text(Meaning::Tier)? {
+        None => Tier::User,
+        Some(word) => tier(word)?,
+    };
+    let (key, value) = match (set, unset) {
+        (Some(_), Some(_)) => {
+            let other = "--unset";
+            return Err(Usage::Conflict { one, other });
+        }
+        (None, unset) => {
+            let key = unset.unwrap_or_default();
+            let change = Change::Unset;
+            return Ok(Edit { key, change, tier });
+        }
+        (Some(pair), None) => match pair.split_once('=') {
+            Some((key, value)) => (key.to_string(), Some(value.to_string())),
+            None => (pair, given.word("the value")?),
+        },
+    };
+    let Some(row) = keys::find(&key) else {
+        let nearest = keys::nearest(&key);
+        return Err(Usage::UnknownKey { key, nearest });
+    };
+    let value = value.ok_or(Usage::Missing {
+        verb: Verb::Config,
+        what: "the value",
+        hint: "`sx config --set KEY VALUE`; `--unset KEY` takes the key out",
+    })?;
+    let change = match value.trim() {
+        "-" => Change::FromStdin,
+        value => match row.accept(value) {
+            Some(value) => Change::Set(value),
+            None => {
+                return Err(Usage::WrongValue {
+                    flag: format!("--set {key}"),
+                    value: if row.secret {
+                        "…".into()
+                    } else {
+                        value.into()
+                    },
+                    allowed: row.kind.allowed(),
+                });
+            }
+        },
+    };
+    Ok(Edit { key, change, tier })
+}
+
+fn tier(word: String) -> Result<Tier, Usage> {
+    let tier = Tier::ALL.into_iter().find(|tier| tier.name() == word);
+    tier.ok_or(Usage::WrongValue {
+        flag: "--tier".into(),
+        value: word,
+        allowed: "user, project or global".into(),
+    })
+}
+
 fn config(given: &Given) -> Result<Config, Usage> {
+    if given.has(Meaning::Tier) {
+        let (one, other) = ("--tier", "--set or --unset");
+        return Err(Usage::Needs { one, other });
+    }
     let is_dump = given.has(Meaning::Dump);
     let is_files = given.has(Meaning::Files);
     let is_json = given.has(Meaning::Json);

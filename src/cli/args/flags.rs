@@ -113,6 +113,12 @@ pub enum Meaning {
     ShowSource,
     /// The settings files.
     Files,
+    /// One key gets a value in a file.
+    Set,
+    /// One key is taken out of a file.
+    Unset,
+    /// Whose file.
+    Tier,
     /// The manual, now.
     Help,
     /// The version, now.
@@ -521,6 +527,30 @@ pub static FLAGS: &[Flag] = &[
         None,
         CONFIG,
         "print which settings files are looked for",
+    ),
+    value(
+        Meaning::Set,
+        "set",
+        None,
+        "KEY VALUE",
+        CONFIG,
+        "write it into a settings file; VALUE `-` is stdin",
+    ),
+    value(
+        Meaning::Unset,
+        "unset",
+        None,
+        "KEY",
+        CONFIG,
+        "take it out of a settings file",
+    ),
+    value(
+        Meaning::Tier,
+        "tier",
+        None,
+        "TIER",
+        CONFIG,
+        "which file: user (if not given), project, or global",
     ),
     switch(
         Meaning::Help,

@@ -1,6 +1,7 @@
 //! Command lines as people type them, each with what it means or what is said about it.
 
 use super::*;
+use crate::config::Tier;
 use crate::config::keys;
 use flags::FLAGS;
 use flags::Flag;
@@ -337,6 +338,40 @@ fn the_other_commands_mean_what_they_say() {
         &["config", "--get", "MODEL"],
         config(View::Get("MODEL".into()), false),
     );
+    let edit = |key: &str, change, tier| {
+        let key = key.to_string();
+        Command::Edit(Edit { key, change, tier })
+    };
+    let opus = || Change::Set("opus".into());
+    check(
+        &["config", "--set", "MODEL", "opus"],
+        edit("MODEL", opus(), Tier::User),
+    );
+    check(
+        &["config", "--set", "MODEL= opus ", "--tier", "project"],
+        edit("MODEL", opus(), Tier::Project),
+    );
+    check(
+        &["config", "--set", "OPENAI_API_KEY", "-"],
+        edit("OPENAI_API_KEY", Change::FromStdin, Tier::User),
+    );
+    check(
+        &["config", "--unset", "MODLE", "--tier=global"],
+        edit("MODLE", Change::Unset, Tier::Global),
+    );
+    check_refused(
+        &["config", "--set", "TOOLS", "maybe"],
+        "--set TOOLS is `maybe`; it must be 0 or 1\nhint: `sx help` lists commands and options",
+    );
+    check_refused(
+        &["config", "--set", "MODEL"],
+        "`sx config` needs the value\n\
+         hint: `sx config --set KEY VALUE`; `--unset KEY` takes the key out",
+    );
+    check_refused(
+        &["config", "--set", "MODEL", "opus", "--dump"],
+        "--set and --dump exclude each other\nhint: give only one of them",
+    );
     check_refused(
         &["config", "--get", "MODELS"],
         "there is no setting MODELS\nhint: did you mean MODEL?",
@@ -507,7 +542,9 @@ fn line_with(flag: &Flag) -> Vec<String> {
         Meaning::WithToken => "-",
         Meaning::Key(key) => keys::find(key).expect("a key").default,
         Meaning::Env => "MODEL=x",
-        Meaning::Get => "MODEL",
+        Meaning::Get | Meaning::Unset => "MODEL",
+        Meaning::Set => "MODEL=x",
+        Meaning::Tier => "user",
         Meaning::Color => "never",
         Meaning::Header => "a:b",
         _ => "1",
@@ -520,6 +557,7 @@ fn line_with(flag: &Flag) -> Vec<String> {
         Meaning::Days => line.push("prune".to_string()),
         Meaning::Listen => line.push("serve".to_string()),
         Meaning::ShowSource => line.push("--dump".to_string()),
+        Meaning::Tier => line.push("--unset=MODEL".to_string()),
         _ if row.verb == Verb::Probe => line.push("http://h".to_string()),
         _ if row.verb == Verb::Exec => line.push("prompt".to_string()),
         _ => {}
