@@ -1,9 +1,15 @@
-//! `sx doctor`: which hosts this program would contact, and whether the way to each is open.
+//! `sx doctor`: what works here and what does not: the machine, the settings, the login, and the
+//! way to each host that we contact.
 //!
-//! Each is connected to through exactly the stack that requests use, TLS included; nothing is
-//! sent, no prompt and no credential. Not looked at yet: the login, the sandbox, the disk.
+//! Hosts are connected to through exactly the stack that requests use, TLS included, and the
+//! service is asked for a page, without a prompt and without a credential. Hosts are tried one
+//! after the other, each within the limits of the network.
 
+mod machine;
+
+use crate::base::clock;
 use crate::base::clock::Deadline;
+use crate::base::date;
 use crate::base::text;
 use crate::cli::args::Doctor;
 use crate::cli::build;
@@ -11,15 +17,31 @@ use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
 use crate::cli::member;
+use crate::cli::standing::span;
+use crate::cli::status;
 use crate::cli::stop;
+use crate::config::Found;
 use crate::config::Settings;
+use crate::http::exchange::Request;
 use crate::http::url::Url;
 use crate::net;
 use crate::net::drive;
+use crate::net::drive::Bounds;
 use crate::net::trace::Trace;
+use crate::sys::signals::Signals;
 use crate::term::writer;
 use serde::Serialize;
 use std::io::Write;
+use std::time::Duration;
+
+/// A server that is there says something in that time.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
+/// Pages are larger, and are not of interest.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Tokens are renewed five minutes before their end.
+const CLOCK_APART_MAX_S: u64 = 300;
 
 /// What came of one look.
 #[derive(Debug, PartialEq, Serialize)]
@@ -37,15 +59,38 @@ struct Finding {
 #[serde(rename_all = "lowercase")]
 enum State {
     Ok,
+    Warn,
     Fail,
+}
+
+impl Finding {
+    fn new(check: &'static str, name: &str, state: State, detail: String, fix: &str) -> Finding {
+        Finding {
+            check,
+            name: text::one_line(name),
+            state,
+            detail: text::one_line(&detail),
+            fix: Some(text::one_line(fix)).filter(|fix| !fix.is_empty()),
+        }
+    }
+
+    fn ok(check: &'static str, name: &str, detail: String) -> Finding {
+        Finding::new(check, name, State::Ok, detail, "")
+    }
+
+    fn warn(check: &'static str, name: &str, detail: String, fix: &str) -> Finding {
+        Finding::new(check, name, State::Warn, detail, fix)
+    }
+
+    fn fail(check: &'static str, name: &str, detail: String, fix: &str) -> Finding {
+        Finding::new(check, name, State::Fail, detail, fix)
+    }
 }
 
 /// Looks at everything, and says what it finds as it finds it. A fault makes the exit code 3.
 pub fn run(ground: &Ground, options: &Doctor) -> Result<Exit, Fault> {
-    ground.warn();
     let signals = stop::signals()?;
     let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
-    let mut client = net::Client::new(build::network(&ground.settings)?);
     let mut exit = Exit::Done;
     let tell = |finding: &Finding, out: &mut dyn Write| {
         let line = match options.is_json {
@@ -56,10 +101,20 @@ pub fn run(ground: &Ground, options: &Doctor) -> Result<Exit, Fault> {
         };
         writeln!(out, "{line}").map_err(|error| Fault::output(&error))
     };
-    if member::is_nameless_gateway(&ground.settings) {
-        tell(&nobody(&ground.settings), &mut out)?;
-        return Ok(Exit::Settings);
+    let nameless = member::is_nameless_gateway(&ground.settings);
+    let local = machine::look(ground).into_iter().chain(settings(ground));
+    let payer = (!nameless).then(|| login(ground));
+    let nobody = nameless.then(|| nobody(&ground.settings));
+    for finding in local.chain(payer).chain(nobody) {
+        if finding.state == State::Fail {
+            exit = Exit::Settings;
+        }
+        tell(&finding, &mut out)?;
     }
+    if nameless {
+        return Ok(exit);
+    }
+    let mut client = net::Client::new(build::network(&ground.settings)?);
     for (key, url) in build::hosts(&ground.settings)? {
         // Name, connection and handshake have limits of their own.
         let reached = drive::connect(&mut client, &url, &signals, Deadline::never());
@@ -70,12 +125,87 @@ pub fn run(ground: &Ground, options: &Doctor) -> Result<Exit, Fault> {
             Fault::new(Exit::Done, format!("warning: {warning}")).print();
         }
         let finding = host(key, &url, reached);
-        if finding.state == State::Fail {
+        let is_reached = finding.state == State::Ok;
+        if !is_reached {
             exit = Exit::Settings;
         }
         tell(&finding, &mut out)?;
+        if is_reached && key == member::address_key(&ground.settings) {
+            let finding = answer(&mut client, url, &signals);
+            if finding.state == State::Fail {
+                exit = Exit::Settings;
+            }
+            tell(&finding, &mut out)?;
+        }
     }
     Ok(exit)
+}
+
+/// What was wrong with the settings and could be ignored. What could not be has ended the command.
+fn settings(ground: &Ground) -> Vec<Finding> {
+    let files = ground.settings.files().iter();
+    let read = files.filter(|file| file.found == Found::Read).count();
+    if ground.warnings.is_empty() {
+        let name = format!("{read} settings files");
+        return vec![Finding::ok(
+            "settings",
+            &name,
+            "nothing is wrong with them".into(),
+        )];
+    }
+    let warnings = ground.warnings.iter();
+    let told = warnings.map(|warning| {
+        let fix = "`sx config` shows what counts and who set it";
+        Finding::warn("settings", "", warning.to_string(), fix)
+    });
+    told.collect()
+}
+
+/// Who pays, and until when.
+fn login(ground: &Ground) -> Finding {
+    let name = ground.settings.text("PROVIDER");
+    match status::standing(ground) {
+        Err(fault) => Finding::fail("login", name, fault.what, &fault.hint.unwrap_or_default()),
+        Ok(Err(error)) => Finding::fail("login", name, error.to_string(), &error.hint()),
+        Ok(Ok(standing)) if !standing.is_usable() => {
+            Finding::fail("login", name, standing.until(), &status::way_out(&standing))
+        }
+        Ok(Ok(standing)) => match standing.warning() {
+            Some(warning) => Finding::warn("login", name, warning, ""),
+            None => Finding::ok("login", name, standing.pays),
+        },
+    }
+}
+
+/// Whether the service speaks HTTP, and how far its clock is from ours.
+fn answer(client: &mut net::Client, url: Url, signals: &Signals) -> Finding {
+    let name = url.origin();
+    let bounds = Bounds {
+        whole: Deadline::after(ANSWER_WAIT, "the time for an answer"),
+        bytes_max: ANSWER_BYTES_MAX,
+        redirects_max: 0,
+        socket: None,
+    };
+    let head = match drive::drive(client, Request::get(url), signals, bounds) {
+        Ok(response) => response.head,
+        Err(error) => {
+            let fix = "`sx probe` with this address shows each step";
+            return Finding::warn("answer", &name, error.to_string(), fix);
+        }
+    };
+    let status = format!("status {} to a request without a login", head.status);
+    let Some(theirs) = head.headers.first("date").and_then(date::parse_http) else {
+        return Finding::ok("answer", &name, status);
+    };
+    let ours = clock::unix_seconds();
+    let apart = theirs.abs_diff(ours);
+    if apart <= CLOCK_APART_MAX_S {
+        return Finding::ok("answer", &name, format!("{status}; the clocks agree"));
+    }
+    let way = if ours < theirs { "behind" } else { "ahead" };
+    let detail = format!("this machine's clock is {} {way}", span(apart));
+    let fix = "set the clock: tokens and certificates are judged by it";
+    Finding::fail("clock", &name, detail, fix)
 }
 
 /// No setting says whom a run would ask.
@@ -123,6 +253,7 @@ fn host(key: &str, url: &Url, reached: Result<Trace, net::Error>) -> Finding {
 fn spoken(finding: &Finding) -> String {
     let state = match finding.state {
         State::Ok => "ok  ",
+        State::Warn => "warn",
         State::Fail => "fail",
     };
     let Finding {
@@ -131,7 +262,16 @@ fn spoken(finding: &Finding) -> String {
         detail,
         ..
     } = finding;
-    let mut line = format!("{state}  {check} {name}: {}", text::harmless(detail));
+    let name = if name.is_empty() {
+        name.clone()
+    } else {
+        format!(" {name}")
+    };
+    let mut line = format!(
+        "{state}  {check}{}: {}",
+        text::harmless(&name),
+        text::harmless(detail)
+    );
     if let Some(fix) = &finding.fix {
         line.push_str(&format!("\n      fix: {}", text::harmless(fix)));
     }

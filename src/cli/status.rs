@@ -64,7 +64,7 @@ pub fn run(ground: Ground, is_json: bool) -> Result<Exit, Fault> {
 }
 
 /// The command that mends a login which is of no use any more.
-fn way_out(standing: &Standing) -> Cow<'static, str> {
+pub(super) fn way_out(standing: &Standing) -> Cow<'static, str> {
     let source = Path::new(standing.source.as_deref().unwrap_or_default());
     match source.is_absolute() {
         true => Error::Expired {
@@ -76,7 +76,7 @@ fn way_out(standing: &Standing) -> Cow<'static, str> {
 }
 
 /// The login that a run would use. The outer error is one of the settings.
-fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
+pub(super) fn standing(ground: &Ground) -> Result<Result<Standing, Error>, Fault> {
     let settings = &ground.settings;
     let provider = settings.text("PROVIDER");
     let asked = |whom: String| {

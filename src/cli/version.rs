@@ -42,7 +42,7 @@ pub fn write(out: &mut dyn Write, is_json: bool) -> io::Result<()> {
 }
 
 /// The target's name as rustc spells it; we are built for Linux only.
-fn target() -> String {
+pub(super) fn target() -> String {
     let libc = if cfg!(target_env = "musl") {
         "musl"
     } else {

@@ -1,6 +1,9 @@
-//! Opening a file that a stranger may have put there: it never waits, whatever the name leads to.
+//! Opening a file that a stranger may have put there: it never waits, whatever the name leads to;
+//! and whether a folder can be written.
 
 use nix::fcntl::OFlag;
+use nix::unistd::AccessFlags;
+use nix::unistd::access;
 use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -28,6 +31,11 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         .open(path)?;
     must_be_file(file.metadata()?.is_file())?;
     Ok(file)
+}
+
+/// Whether this process may make files in `folder`, by its mode and its mount (access(2)).
+pub fn may_write(folder: &Path) -> io::Result<()> {
+    Ok(access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?)
 }
 
 #[cfg(test)]

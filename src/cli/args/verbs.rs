@@ -133,7 +133,7 @@ pub static COMMANDS: &[Row] = &[
         Verb::Doctor,
         "doctor",
         "",
-        "list the hosts that we contact, and try each",
+        "what works here and what does not, and the fix",
     ),
     command(
         Verb::Probe,
