@@ -81,11 +81,11 @@ pub fn run(text: &str, place: &Workplace) -> Result<Answer, Refusal> {
         plan.add(hunk, &place.cwd).map_err(unchanged)?;
     }
     let ready = plan.prepare(&place.cwd).map_err(unchanged)?;
-    ready.commit()?;
+    let lost = ready.commit()?;
     Ok(Answer {
         summary: plan.changes.summary(),
         detail: plan.changes.detail(),
-        ..Answer::text(plan.report())
+        ..Answer::text(plan.report() + &lost)
     })
 }
 
@@ -147,6 +147,8 @@ struct Planned {
     target: Target,
     /// Where it is, without symbolic links: hunks of the same path are about the same file.
     path: PathBuf,
+    /// What was there when it was read; a file that is another by the time of the write stays.
+    existing: Option<Metadata>,
     /// `None` where there is no file.
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
@@ -221,6 +223,7 @@ impl Plan {
         self.files.push(Planned {
             target,
             path: destination.path,
+            existing: destination.existing,
             after: before.clone(),
             before,
             moved_from: None,
@@ -252,7 +255,7 @@ impl Plan {
             self.files[index].after = None;
             return Ok(old);
         }
-        Removal::find(&target, cwd)?;
+        let removal = Removal::find(&target, cwd)?;
         // Only for people to see; a link, or a file that cannot be read, goes without.
         let old = if target.is_link() {
             Vec::new()
@@ -262,6 +265,7 @@ impl Plan {
         self.files.push(Planned {
             target,
             path,
+            existing: Some(removal.existing),
             before: Some(old.clone()),
             after: None,
             moved_from: None,
@@ -294,12 +298,17 @@ impl Plan {
         for file in &self.files {
             match &file.after {
                 Some(new) if file.before.as_ref() != Some(new) => {
-                    let destination = Destination::find(&file.target, cwd)?;
+                    let mut destination = Destination::find(&file.target, cwd)?;
+                    destination.existing = file.existing.clone();
                     let staged = destination.stage(new, file.moved_from.as_ref())?;
-                    ready.staged.push_front(staged);
+                    ready.staged.push_front((file.target.name.clone(), staged));
                 }
                 None if file.before.is_some() => {
-                    ready.removals.push(Removal::find(&file.target, cwd)?)
+                    let mut removal = Removal::find(&file.target, cwd)?;
+                    if let Some(existing) = &file.existing {
+                        removal.existing = existing.clone();
+                    }
+                    ready.removals.push(removal);
                 }
                 _ => {}
             }
@@ -335,23 +344,29 @@ impl Plan {
 struct Ready {
     /// The last first, since they are dropped in this order: a directory that was made for the
     /// first and holds the others can be removed only after those.
-    staged: VecDeque<Staged>,
+    ///
+    /// Each has the name that the patch gives it.
+    staged: VecDeque<(String, Staged)>,
     removals: Vec<Removal>,
 }
 
 impl Ready {
-    /// Puts the new files in their places, then deletes.
-    fn commit(mut self) -> Result<(), Refusal> {
+    /// Puts the new files in their places, then deletes. Says what the files could not keep, a line
+    /// each.
+    fn commit(mut self) -> Result<String, Refusal> {
         let mut done = 0;
-        while let Some(staged) = self.staged.pop_back() {
-            staged.commit().map_err(|error| torn(done, &error))?;
+        let mut told = String::new();
+        while let Some((name, staged)) = self.staged.pop_back() {
+            for lost in staged.commit().map_err(|error| torn(done, &error))? {
+                told.push_str(&format!("{name}: {lost}\n"));
+            }
             done += 1;
         }
         for removal in self.removals {
             removal.commit().map_err(|error| torn(done, &error))?;
             done += 1;
         }
-        Ok(())
+        Ok(told)
     }
 }
 

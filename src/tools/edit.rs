@@ -108,6 +108,8 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
             is_for_all: fields.flag("all")?,
         });
     }
+    // Looked at first, so that a change after the reading is noticed.
+    let destination = Destination::find(&target, &place.cwd);
     let old = target.read(file::WHOLE_BYTES_MAX)?;
     let new = edit_all(&old, &edits).map_err(|(index, error)| {
         let name = &target.name;
@@ -117,11 +119,13 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         };
         Refusal::new(format!("{name}: {which}: {error}"))
     })?;
-    let destination = Destination::find(&target, &place.cwd)?;
-    destination.stage(&new, None)?.commit()?;
+    let lost = destination?.stage(&new, None)?.commit()?;
 
     let changes = Changes::of(&target.name, &old, &new);
-    let text = format!("edited {}: {}", target.name, changes.summary());
+    let mut text = format!("edited {}: {}", target.name, changes.summary());
+    for lost in lost {
+        text.push_str(&format!("; {lost}"));
+    }
     Ok(Start::Answer(Answer {
         summary: changes.summary(),
         detail: changes.detail(),

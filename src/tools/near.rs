@@ -71,7 +71,7 @@ fn alike_place(lines: &[&str], wanted: &[&str]) -> Option<usize> {
         .filter(|(line, _)| line.len() <= SHOWN_CHARS_MAX * 2 && is_close_in_length(line))
         .take(DIFFED_MAX)
         .map(|(line, index)| (likeness(line, wanted), index))
-        .max_by(|left, right| left.0.total_cmp(&right.0))?;
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })?;
     (ratio >= RATIO_MIN).then(|| index.saturating_sub(offset))
 }
 

@@ -47,13 +47,19 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         None => "created",
     };
     let (bytes, kept) = style::like(&old, &content);
-    destination.stage(&bytes, None)?.commit()?;
+    let lost = destination.stage(&bytes, None)?.commit()?;
 
     let changes = Changes::of(&target.name, &old, &bytes);
-    let lines = content.lines().count();
-    let mut text = format!("{verb} {}: {lines} lines", target.name);
+    let lines = match content.lines().count() {
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
+    };
+    let mut text = format!("{verb} {}: {lines}", target.name);
     for kept in kept {
         text.push_str(&format!(", kept its {}", kept.name()));
+    }
+    for lost in lost {
+        text.push_str(&format!("; {lost}"));
     }
     Ok(Start::Answer(Answer {
         summary: changes.summary(),

@@ -106,6 +106,17 @@ fn a_move_takes_the_mode_along() {
 }
 
 #[test]
+fn what_a_file_cannot_keep_is_told_behind_the_report() {
+    let scratch = Scratch::new();
+    let path = scratch.write("a", "one\n");
+    fs::hard_link(&path, scratch.path().join("b")).unwrap();
+    let patch = "*** Begin Patch\n*** Update File: a\n-one\n+two\n*** End Patch";
+    let answer = answer_to(&freeform(patch), &place(&scratch));
+    let told = "Success. Updated the following files:\nM a\na: it had one more name (a hard link)";
+    assert!(text_of(&answer).starts_with(told), "{}", text_of(&answer));
+}
+
+#[test]
 fn a_link_is_deleted_itself_and_updated_through() {
     let scratch = Scratch::new();
     scratch.write("file", "one\n");
