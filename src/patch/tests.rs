@@ -388,7 +388,7 @@ fn hunks_that_say_little_are_what_they_say() {
 }
 
 #[test]
-fn a_here_document_is_unwrapped_only_as_a_whole() {
+fn a_wrapper_is_taken_off_only_as_a_whole() {
     let patch = "*** Begin Patch\n*** Delete File: a\n*** End Patch";
     let delete = [Hunk::Delete { path: "a".into() }];
     let wrapped = [
@@ -396,13 +396,23 @@ fn a_here_document_is_unwrapped_only_as_a_whole() {
         format!("  <<'EOF'  \n\n{patch}\n\n  EOF"),
         format!("<<\"EOF\"\r\n{patch}\r\nEOF\r\n").replace("\r\n", "\n"),
         format!("<<EOF\n{patch}\nEOF").replace('\n', "\r\n"),
+        format!("<<END\n{patch}\nEND"),
+        format!("apply_patch <<'PATCH'\n{patch}\nPATCH\n"),
+        format!("```\n{patch}\n```\n"),
+        format!("```diff\n\n{patch}\n\n```"),
+        format!("```bash\napply_patch << \"EOF\"\n{patch}\nEOF\n```"),
     ];
     for text in wrapped {
         assert_eq!(parse(&text).unwrap().hunks, delete, "{text:?}");
     }
     let torn = [
         format!("<<EOF\n{patch}\n"),
-        format!("<<END\n{patch}\nEND"),
+        format!("<<END\n{patch}\nEOF"),
+        format!("```diff\n{patch}\n"),
+        format!("``` a ```\n{patch}\n```"),
+        format!("```\n```"),
+        format!("<<\n{patch}\n"),
+        format!("cd a && apply_patch <<EOF\n{patch}\nEOF"),
         format!("<<'EOF\"\n{patch}\nEOF"),
         format!("cat <<EOF\n{patch}\nEOF"),
     ];
