@@ -115,13 +115,78 @@ fn what_is_not_there_once_is_refused() {
         "fn a() {\n        let end = s.len();\n}\n",
         &[edit("          let end = s.len();\n}", "")],
         0,
-        "its old is not there; the closest lines are:\n2\t        let end = s.len();\n3\t}",
+        "its old is not there; the closest lines are:\n2\t        let end = s.len();\n3\t}\n\
+         [line 2 begins with 8 spaces there, 10 spaces in old]",
     );
     refuses(
         "one\nlet end = s.len();\n",
         &[edit("let end = t.len();", "")],
         0,
         "its old is not there; the closest lines are:\n2\tlet end = s.len();",
+    );
+}
+
+#[test]
+fn a_difference_that_does_not_meet_the_eye_is_named() {
+    let cases = [
+        (
+            "\tif x:\n",
+            "    if x:\n",
+            "line 1 begins with 1 tab there, 4 spaces in old",
+        ),
+        (
+            "b\na \t\nc\n",
+            "a\nc",
+            "line 2 ends with 1 tab and 1 space there, nothing in old",
+        ),
+        (
+            "a\nc\n",
+            "a  \nc",
+            "line 1 ends with nothing there, 2 spaces in old",
+        ),
+        (
+            "a\u{a0}\n",
+            "a\n",
+            "line 1 ends with U+00A0 there, nothing in old",
+        ),
+        (
+            "f(a,  b)\n",
+            "f(a, b)",
+            "line 1 has other white space than old",
+        ),
+        (
+            "say \u{201c}hello\u{201d}\n",
+            "say \"hello\"",
+            "line 1 has \u{201c} (U+201C) where old has \" (U+0022)",
+        ),
+        (
+            "let end = 1;\n",
+            "1\tlet end = 1;\n",
+            "old begins with a line number, which is not part of the file",
+        ),
+        (
+            "a\nb\n",
+            "a\r\nb\r\n",
+            "old has carriage returns that are not there; without any it fits all line ends",
+        ),
+        (
+            "a\nb",
+            "a\nb\n",
+            "the last line of the file has no line end",
+        ),
+    ];
+    for (file, old, hint) in cases {
+        let (_, error) = edit_all(file.as_bytes(), &[edit(old, "")]).unwrap_err();
+        let words = error.to_string();
+        assert!(words.ends_with(&format!("\n[{hint}]")), "{old:?}: {words}");
+    }
+    // What differs in letters is seen; of equals the first is shown.
+    let twice = "let a = 1;\n\nlet a = 1;\n";
+    refuses(
+        twice,
+        &[edit("let b = 1;", "")],
+        0,
+        "its old is not there; the closest lines are:\n1\tlet a = 1;",
     );
 }
 
