@@ -19,6 +19,7 @@ use crate::tools::Tool;
 use crate::tools::Workplace;
 use crate::tools::arguments::Arguments;
 use crate::tools::diff::Changes;
+use crate::tools::encoding::Encoding;
 use crate::tools::file;
 use crate::tools::file::Target;
 use crate::tools::replace::Destination;
@@ -149,6 +150,8 @@ struct Planned {
     path: PathBuf,
     /// What was there when it was read; a file that is another by the time of the write stays.
     existing: Option<Metadata>,
+    /// How its bytes stand for the text of these two.
+    encoding: Encoding,
     /// `None` where there is no file.
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
@@ -216,14 +219,18 @@ impl Plan {
         if self.files.iter().any(|file| file.path == link) {
             return Err(Error::Gone { name: target.name });
         }
-        let before = match destination.existing {
-            Some(_) => Some(target.read(file::WHOLE_BYTES_MAX)?),
-            None => None,
+        let (encoding, before) = match destination.existing {
+            Some(_) => {
+                let (encoding, text) = target.read_text(file::WHOLE_BYTES_MAX)?;
+                (encoding, Some(text))
+            }
+            None => (Encoding::Bytes, None),
         };
         self.files.push(Planned {
             target,
             path: destination.path,
             existing: destination.existing,
+            encoding,
             after: before.clone(),
             before,
             moved_from: None,
@@ -257,15 +264,16 @@ impl Plan {
         }
         let removal = Removal::find(&target, cwd)?;
         // Only for people to see; a link, or a file that cannot be read, goes without.
-        let old = if target.is_link() {
-            Vec::new()
+        let (encoding, old) = if target.is_link() {
+            Default::default()
         } else {
-            target.read(file::WHOLE_BYTES_MAX).unwrap_or_default()
+            target.read_text(file::WHOLE_BYTES_MAX).unwrap_or_default()
         };
         self.files.push(Planned {
             target,
             path,
             existing: Some(removal.existing),
+            encoding,
             before: Some(old.clone()),
             after: None,
             moved_from: None,
@@ -287,6 +295,7 @@ impl Plan {
         if to != index {
             self.delete(from, cwd)?;
             self.files[to].moved_from = mode;
+            self.files[to].encoding = self.files[index].encoding;
         }
         self.files[to].after = Some(new);
         Ok(())
@@ -300,7 +309,8 @@ impl Plan {
                 Some(new) if file.before.as_ref() != Some(new) => {
                     let mut destination = Destination::find(&file.target, cwd)?;
                     destination.existing = file.existing.clone();
-                    let staged = destination.stage(new, file.moved_from.as_ref())?;
+                    let bytes = file.encoding.encode(new.clone());
+                    let staged = destination.stage(&bytes, file.moved_from.as_ref())?;
                     ready.staged.push_front((file.target.name.clone(), staged));
                 }
                 None if file.before.is_some() => {

@@ -110,7 +110,7 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     }
     // Looked at first, so that a change after the reading is noticed.
     let destination = Destination::find(&target, &place.cwd);
-    let old = target.read(file::WHOLE_BYTES_MAX)?;
+    let (encoding, old) = target.read_text(file::WHOLE_BYTES_MAX)?;
     let new = edit_all(&old, &edits).map_err(|(index, error)| {
         let name = &target.name;
         let which = match edits.len() {
@@ -119,9 +119,10 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         };
         Refusal::new(format!("{name}: {which}: {error}"))
     })?;
-    let lost = destination?.stage(&new, None)?.commit()?;
-
     let changes = Changes::of(&target.name, &old, &new);
+    let bytes = encoding.encode(new);
+    let lost = destination?.stage(&bytes, None)?.commit()?;
+
     let mut text = format!("edited {}: {}", target.name, changes.summary());
     for lost in lost {
         text.push_str(&format!("; {lost}"));

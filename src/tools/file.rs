@@ -9,6 +9,7 @@
 use crate::base::text;
 use crate::sys::file;
 use crate::sys::file::NO_WAIT;
+use crate::tools::encoding::Encoding;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -80,6 +81,11 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// It begins as UTF-16 does, and is none.
+    Encoding {
+        /// The file as the call named it.
+        name: String,
+    },
     /// Somebody else changed it between a look and a write.
     Changed {
         /// The file as the call named it.
@@ -144,6 +150,10 @@ impl fmt::Display for Error {
                 "the working directory {} cannot be used: {}",
                 cwd.display(),
                 reason(source)
+            ),
+            Error::Encoding { name } => write!(
+                f,
+                "{name} begins with the mark of UTF-16 but is none; look at it with bash: xxd"
             ),
             Error::Changed { name } => write!(
                 f,
@@ -263,6 +273,16 @@ impl Target {
             return Err(large(bytes.len() as u64));
         }
         Ok(bytes)
+    }
+
+    /// All its text, if it has at most `bytes_max`, and how the file stands for it.
+    pub fn read_text(&self, bytes_max: u64) -> Result<(Encoding, Vec<u8>), Error> {
+        let bytes = self.read(bytes_max)?;
+        let encoding = Encoding::of(&bytes);
+        let text = encoding.decode(bytes).ok_or_else(|| Error::Encoding {
+            name: self.name.clone(),
+        })?;
+        Ok((encoding, text))
     }
 
     /// That it could not be read.

@@ -422,11 +422,29 @@ pub(super) fn cut_after_line(head: &mut Vec<u8>) {
     let half = head.len() / 2;
     if let Some(end) = head[half..].iter().rposition(|byte| *byte == b'\n') {
         head.truncate(half + end + 1);
-    } else if let Err(error) = std::str::from_utf8(head)
-        && error.error_len().is_none()
-    {
-        // The last character is not whole; broken bytes before it would have been reported first.
-        head.truncate(error.valid_up_to());
+    } else {
+        cut_broken_end(head);
+    }
+}
+
+/// Takes off the beginning of a character at the end, which was cut in the middle.
+pub(super) fn cut_broken_end(text: &mut Vec<u8>) {
+    let unfinished = unfinished(text);
+    text.truncate(text.len() - unfinished);
+}
+
+/// How many bytes at the end are a character that has only begun.
+pub(super) fn unfinished(bytes: &[u8]) -> usize {
+    /// The longest character but its last byte (RFC 3629 §3).
+    const BEGUN_BYTES_MAX: usize = 3;
+    let last = &bytes[bytes.len().saturating_sub(BEGUN_BYTES_MAX)..];
+    let start = last.iter().rposition(|byte| byte & 0xc0 != 0x80);
+    let Some(begun) = start.map(|start| &last[start..]) else {
+        return 0;
+    };
+    match std::str::from_utf8(begun) {
+        Err(error) if error.error_len().is_none() => begun.len(),
+        _ => 0,
     }
 }
 

@@ -161,7 +161,7 @@ impl Log {
                 (head, self.range(from.max(tail_start)))
             }
         };
-        let waits = unfinished(&end);
+        let waits = limit::unfinished(&end);
         end.truncate(end.len() - waits);
         let next = self.bytes - waits as u64;
         let mut notes = Vec::new();
@@ -236,21 +236,6 @@ impl Log {
             }
             _ => Vec::new(),
         }
-    }
-}
-
-/// How many bytes at the end are a character that has only begun.
-fn unfinished(bytes: &[u8]) -> usize {
-    /// The longest character but its last byte (RFC 3629 §3).
-    const BEGUN_BYTES_MAX: usize = 3;
-    let last = &bytes[bytes.len().saturating_sub(BEGUN_BYTES_MAX)..];
-    let start = last.iter().rposition(|byte| byte & 0xc0 != 0x80);
-    let Some(begun) = start.map(|start| &last[start..]) else {
-        return 0;
-    };
-    match std::str::from_utf8(begun) {
-        Err(error) if error.error_len().is_none() => begun.len(),
-        _ => 0,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod bash;
 mod diff;
 pub mod docs;
 mod edit;
+mod encoding;
 pub mod file;
 pub mod job;
 pub mod limit;

@@ -215,6 +215,46 @@ fn a_call_edits_all_or_nothing() {
 }
 
 #[test]
+fn utf_16_is_changed_and_kept_by_every_tool() {
+    let scratch = Scratch::new();
+    let path = scratch.path().to_owned();
+    let utf16 = |text: &str| -> Vec<u8> {
+        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+        units.flat_map(u16::to_be_bytes).collect()
+    };
+    scratch.write("f", utf16("one\r\ntwo\r\n"));
+    let ask = |name: &str, arguments: serde_json::Value| {
+        let answer = answer_to(&call(name, &arguments.to_string()), &place(&scratch));
+        assert!(answer.ok, "{answer:?}");
+        answer
+    };
+    let edits = serde_json::json!([{"old": "one\n", "new": "\u{20ac}\n"}]);
+    let edited = ask("edit", serde_json::json!({"path": "f", "edits": edits}));
+    assert_eq!(edited.detail, "1 - one\n1 + \u{20ac}");
+    assert_eq!(scratch.read("f"), utf16("\u{20ac}\r\ntwo\r\n"));
+    let patch = "*** Begin Patch\n*** Update File: f\n*** Move to: g\n-two\n+2\n*** End Patch";
+    ask("apply_patch", serde_json::json!({"patch": patch}));
+    assert_eq!(scratch.read("g"), utf16("\u{20ac}\r\n2\r\n"));
+    let written = ask(
+        "write",
+        serde_json::json!({"path": "g", "content": "new\n"}),
+    );
+    let told = "replaced g: 1 line, kept its UTF-16, kept its CRLF line ends";
+    assert_eq!(text_of(&written), told);
+    assert_eq!(scratch.read("g"), utf16("new\r\n"));
+    // What only looks like it is left alone by what changes a part, and replaced by what does not.
+    std::fs::write(path.join("g"), b"\xfe\xffa").unwrap();
+    let arguments = r#"{"path":"g","edits":[{"old":"a","new":"b"}]}"#;
+    let refused = answer_to(&call("edit", arguments), &place(&scratch));
+    assert!(text_of(&refused).starts_with("g begins with the mark of UTF-16 but is none"));
+    ask(
+        "write",
+        serde_json::json!({"path": "g", "content": "new\n"}),
+    );
+    assert_eq!(scratch.read("g"), b"new\n");
+}
+
+#[test]
 fn a_write_says_what_it_made_and_kept() {
     let scratch = Scratch::new();
     let write = |content: &str| {
