@@ -410,7 +410,7 @@ fn a_wrapper_is_taken_off_only_as_a_whole() {
         format!("<<END\n{patch}\nEOF"),
         format!("```diff\n{patch}\n"),
         format!("``` a ```\n{patch}\n```"),
-        format!("```\n```"),
+        "```\n```".to_owned(),
         format!("<<\n{patch}\n"),
         format!("cd a && apply_patch <<EOF\n{patch}\nEOF"),
         format!("<<'EOF\"\n{patch}\nEOF"),

@@ -16,18 +16,21 @@ pub enum Encoding {
     Utf16Big,
 }
 
-/// The marks of UTF-32 and UTF-16 (Unicode 16.0 §23.8), the longer first: they begin alike.
+/// What UTF-16 begins with (Unicode 16.0 §23.8); its bytes tell their order.
+const MARK: u16 = 0xfeff;
+const UTF16_LITTLE: [u8; 2] = MARK.to_le_bytes();
+const UTF16_BIG: [u8; 2] = MARK.to_be_bytes();
+
+/// UTF-32 begins as UTF-16 does.
 const UTF32_LITTLE: &[u8] = b"\xff\xfe\0\0";
-const UTF16_LITTLE: &[u8] = b"\xff\xfe";
-const UTF16_BIG: &[u8] = b"\xfe\xff";
 
 impl Encoding {
     /// What the first bytes of a file say.
     pub fn of(start: &[u8]) -> Encoding {
         match start {
             _ if start.starts_with(UTF32_LITTLE) => Encoding::Bytes,
-            _ if start.starts_with(UTF16_LITTLE) => Encoding::Utf16Little,
-            _ if start.starts_with(UTF16_BIG) => Encoding::Utf16Big,
+            _ if start.starts_with(&UTF16_LITTLE) => Encoding::Utf16Little,
+            _ if start.starts_with(&UTF16_BIG) => Encoding::Utf16Big,
             _ => Encoding::Bytes,
         }
     }
@@ -50,18 +53,14 @@ impl Encoding {
 
     /// UTF-8 as the bytes of a file.
     pub fn encode(self, text: Vec<u8>) -> Vec<u8> {
-        let (mark, bytes): (&[u8], fn(u16) -> [u8; 2]) = match self {
+        let bytes = match self {
             Encoding::Bytes => return text,
-            Encoding::Utf16Little => (UTF16_LITTLE, u16::to_le_bytes),
-            Encoding::Utf16Big => (UTF16_BIG, u16::to_be_bytes),
+            Encoding::Utf16Little => u16::to_le_bytes,
+            Encoding::Utf16Big => u16::to_be_bytes,
         };
-        let mut file = mark.to_vec();
-        file.extend(
-            String::from_utf8_lossy(&text)
-                .encode_utf16()
-                .flat_map(bytes),
-        );
-        file
+        let text = String::from_utf8_lossy(&text);
+        let units = std::iter::once(MARK).chain(text.encode_utf16());
+        units.flat_map(bytes).collect()
     }
 }
 

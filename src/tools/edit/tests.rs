@@ -126,6 +126,65 @@ fn what_is_not_there_once_is_refused() {
     );
 }
 
+/// What an edit comes to where a file is a list of letters and line ends; `None` if it is refused.
+fn modelled(file: &[&str], edit: &Edit, old: &[&str]) -> Option<String> {
+    let is_end = |token: &&&str| token.ends_with('\n');
+    let fits = |start: &usize| {
+        let mut pairs = file[*start..].iter().zip(old);
+        pairs.all(|(there, wanted)| there == wanted || *wanted == "\n" && *there == "\r\n")
+    };
+    let starts: Vec<usize> = (0..=file.len().checked_sub(old.len())?)
+        .filter(fits)
+        .collect();
+    if starts.is_empty() || starts.len() > 1 && !edit.is_for_all || edit.old == edit.new {
+        return None;
+    }
+    let mut result = String::new();
+    let mut next = 0;
+    for start in starts {
+        if start < next {
+            continue;
+        }
+        result += &file[next..start].concat();
+        next = start + old.len();
+        let end = file[start..next].iter().find(is_end);
+        match end.or(file.iter().find(is_end)) {
+            Some(&"\r\n") => result += &edit.new.replace('\n', "\r\n"),
+            _ => result += &edit.new,
+        }
+    }
+    Some(result + &file[next..].concat())
+}
+
+#[test]
+fn any_edit_does_what_it_does_to_a_plain_model_of_the_file() {
+    let mut state = 7_u32;
+    // A linear congruential generator (Numerical Recipes §7.1): the same tests on every run.
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize % below
+    };
+    let mut made = 0;
+    for _ in 0..20_000 {
+        let mut some = |tokens: &[&'static str], least: usize, most: usize| -> Vec<&str> {
+            let count = least + random(most - least + 1);
+            (0..count).map(|_| tokens[random(tokens.len())]).collect()
+        };
+        let file = some(&["a", "b", "\u{e9}", "\n", "\r\n"], 0, 9);
+        let old = some(&["a", "b", "\n"], 1, 3);
+        let new = some(&["b", "c", "\n"], 0, 3);
+        let edit = Edit {
+            is_for_all: random(3) == 0,
+            ..edit(&old.concat(), &new.concat())
+        };
+        let got = edit_all(file.concat().as_bytes(), std::slice::from_ref(&edit));
+        let expected = modelled(&file, &edit, &old).map(String::into_bytes);
+        assert_eq!(got.ok(), expected, "{file:?} {edit:?}");
+        made += usize::from(expected.is_some());
+    }
+    assert!(made > 3_000, "{made}");
+}
+
 #[test]
 fn a_difference_that_does_not_meet_the_eye_is_named() {
     let cases = [
