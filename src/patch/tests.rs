@@ -427,6 +427,12 @@ fn a_wrapper_is_taken_off_only_as_a_whole() {
 fn what_is_not_there_is_named_with_the_closest_place() {
     misses("a\n", "@@ b\n+c\n", "there is no line 'b' from line 1 on");
     misses(
+        "a\n",
+        "@@ -1 +1,2 @@ f()\n+c\n",
+        "there is no line '-1 +1,2 @@ f()' from line 1 on; this format has no line numbers: write \
+         @@ alone, or with a line that is above the change",
+    );
+    misses(
         "a\nb\nc\na\nb\nd\n",
         " a\n b\n-x\n",
         "these lines are not there, from line 1 on:\na\nb\nx\nclosest: line 3 is 'c', not 'x'",

@@ -71,6 +71,13 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     run(&text, place).map(Start::Answer)
 }
 
+/// What the files of a patch may have together, before and after: all of it is in memory until
+/// all of it is known to fit.
+const FILES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The largest file whose lines are counted when it goes: people see only the first of them.
+const DELETED_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Applies a patch document.
 pub fn run(text: &str, place: &Workplace) -> Result<Answer, Refusal> {
     let parsed = patch::parse(text).map_err(unchanged)?;
@@ -103,6 +110,10 @@ enum Error {
     Gone {
         name: String,
     },
+    /// The files up to this one are too much for one patch.
+    Much {
+        name: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -111,6 +122,11 @@ impl fmt::Display for Error {
             Error::File(source) => source.fmt(f),
             Error::Misfit { name, source } => write!(f, "in {name}, {source}"),
             Error::Gone { name } => write!(f, "{name} is deleted further up in this patch"),
+            Error::Much { name } => write!(
+                f,
+                "the files of this patch up to {name} are larger than {FILES_BYTES_MAX} bytes, \
+                 before and after; make several patches of it"
+            ),
         }
     }
 }
@@ -120,7 +136,7 @@ impl std::error::Error for Error {
         match self {
             Error::File(source) => Some(source),
             Error::Misfit { source, .. } => Some(source),
-            Error::Gone { .. } => None,
+            Error::Gone { .. } | Error::Much { .. } => None,
         }
     }
 }
@@ -139,6 +155,8 @@ fn unchanged(error: impl std::error::Error) -> Refusal {
 #[derive(Default)]
 struct Plan {
     files: Vec<Planned>,
+    /// What the texts of `files` have together.
+    bytes: usize,
     done: Vec<(Deed, String)>,
     changes: Changes,
 }
@@ -226,7 +244,7 @@ impl Plan {
             }
             None => (Encoding::Bytes, None),
         };
-        self.files.push(Planned {
+        self.keep(Planned {
             target,
             path: destination.path,
             existing: destination.existing,
@@ -234,7 +252,18 @@ impl Plan {
             after: before.clone(),
             before,
             moved_from: None,
-        });
+        })
+    }
+
+    /// Takes a file up, as long as all of them can be kept; its place in `files`.
+    fn keep(&mut self, file: Planned) -> Result<usize, Error> {
+        let texts = [&file.before, &file.after].into_iter().flatten();
+        self.bytes += texts.map(Vec::len).sum::<usize>();
+        if self.bytes > FILES_BYTES_MAX {
+            let name = file.target.name;
+            return Err(Error::Much { name });
+        }
+        self.files.push(file);
         Ok(self.files.len() - 1)
     }
 
@@ -263,13 +292,13 @@ impl Plan {
             return Ok(old);
         }
         let removal = Removal::find(&target, cwd)?;
-        // Only for people to see; a link, or a file that cannot be read, goes without.
+        // Only for people to see; a link, or a file that cannot be read or is long, goes without.
         let (encoding, old) = if target.is_link() {
             Default::default()
         } else {
-            target.read_text(file::WHOLE_BYTES_MAX).unwrap_or_default()
+            target.read_text(DELETED_BYTES_MAX).unwrap_or_default()
         };
-        self.files.push(Planned {
+        self.keep(Planned {
             target,
             path,
             existing: Some(removal.existing),
@@ -277,7 +306,7 @@ impl Plan {
             before: Some(old.clone()),
             after: None,
             moved_from: None,
-        });
+        })?;
         Ok(old)
     }
 

@@ -140,7 +140,9 @@ impl fmt::Display for Lost {
                  joins them again"
             ),
             Lost::Owner => f.write_str("its owner could not be kept, and is now who runs this"),
-            Lost::Group => f.write_str("its group could not be kept, nor what that was allowed"),
+            Lost::Group => f.write_str(
+                "its group could not be kept, and its new one may do what everybody may",
+            ),
         }
     }
 }
