@@ -25,6 +25,7 @@ use crate::tools::job::Report;
 use crate::tools::job::Request;
 use crate::tools::job::State;
 use crate::tools::limit::Limits;
+use crate::tools::limit::Room;
 use crate::tools::log::Log;
 use std::io::PipeReader;
 use std::os::fd::AsFd;
@@ -39,9 +40,6 @@ const RUNNING_MAX: usize = 16;
 /// How many are remembered, those that ended too.
 const JOBS_MAX: usize = 64;
 
-/// What the logs of all of them may take on disk together.
-const LOGS_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-
 /// All jobs of these hands, in the order of their numbers.
 pub struct Jobs {
     list: Vec<Job>,
@@ -49,6 +47,8 @@ pub struct Jobs {
     limits: Limits,
     /// Where logs go; `None` if there is nowhere to write them.
     dir: Option<PathBuf>,
+    /// What may still be written there.
+    room: Room,
 }
 
 struct Job {
@@ -95,6 +95,7 @@ impl Jobs {
             taken: 0,
             limits: place.workplace.limits,
             dir: place.workplace.spill_dir.clone(),
+            room: place.workplace.room.clone(),
         }
     }
 
@@ -155,7 +156,7 @@ impl Jobs {
             stage,
             ended: None,
             is_told: false,
-            log: Log::new(self.limits, path),
+            log: Log::new(self.limits, path, self.room.clone()),
             seen: 0,
             waiting: Vec::new(),
         });
@@ -171,11 +172,7 @@ impl Jobs {
         self.look(running);
         let oldest = self.list.iter().position(|job| job.is_over());
         if let Some(index) = oldest {
-            let job = self.list.remove(index);
-            if let Some(path) = job.log.path() {
-                // Its place on disk is wanted for others.
-                let _ = std::fs::remove_file(path);
-            }
+            self.list.remove(index).log.remove();
         }
         oldest.is_some()
     }
@@ -238,9 +235,8 @@ impl Jobs {
                 Some(leader) => self.others(running, leader),
                 None => continue,
             };
-            let room = self.room();
             let job = &mut self.list[index];
-            if let Some(left) = job.step(&others, room) {
+            if let Some(left) = job.step(&others) {
                 self.spare_but(index, &left);
             }
             let job = &mut self.list[index];
@@ -282,15 +278,11 @@ impl Jobs {
 
     /// Reads what a job printed.
     pub fn read(&mut self, index: usize) {
-        let mut room = self.room();
         let Some(job) = self.list.get_mut(index) else {
             return;
         };
         let log = &mut job.log;
-        let mut sink = |bytes: &[u8]| {
-            log.push(bytes, room);
-            room = room.saturating_sub(bytes.len() as u64);
-        };
+        let mut sink = |bytes: &[u8]| log.push(bytes);
         match &mut job.stage {
             Stage::Runs(command) => command.read(&mut sink),
             Stage::Left { output, .. } => {
@@ -298,12 +290,6 @@ impl Jobs {
             }
             Stage::Stops { .. } | Stage::Over => {}
         }
-    }
-
-    /// How much the logs may still grow.
-    fn room(&self) -> u64 {
-        let used: u64 = self.list.iter().map(|job| job.log.file_bytes()).sum();
-        LOGS_BYTES_MAX.saturating_sub(used)
     }
 
     /// What is to be waited for, each with the index that [`Jobs::read`] takes.
@@ -403,15 +389,14 @@ impl Job {
     }
 
     /// One step; what its command left running if that ended just now.
-    fn step(&mut self, others: &[u32], room: u64) -> Option<Vec<Process>> {
+    fn step(&mut self, others: &[u32]) -> Option<Vec<Process>> {
         match &mut self.stage {
             Stage::Runs(command) => {
                 let ended = command.step(others)?;
                 let Stage::Runs(command) = std::mem::replace(&mut self.stage, Stage::Over) else {
                     return None;
                 };
-                let Remains { scope, output } =
-                    command.finish(&mut |bytes| self.log.push(bytes, room));
+                let Remains { scope, output } = command.finish(&mut |bytes| self.log.push(bytes));
                 let left = match ended {
                     Ended::Exit(_) | Ended::Signal(_) => stop::left_by(&scope, others),
                     _ => Vec::new(),

@@ -27,6 +27,7 @@ use crate::sys::file;
 use crate::sys::user;
 use crate::tools::Workplace;
 use crate::tools::limit::Limits;
+use crate::tools::limit::Room;
 use std::io;
 use std::io::Read;
 use std::path::Path;
@@ -101,6 +102,7 @@ impl Place {
             workplace: Workplace {
                 cwd,
                 spill_dir: temp_path.map(|temp| temp.join("spill")),
+                room: Room::default(),
                 limits: Limits::default(),
                 bash_timeout: Duration::from_millis(start.bash_timeout_ms),
                 docs: start.docs.iter().map(|dir| dir.0.clone()).collect(),

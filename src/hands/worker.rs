@@ -193,11 +193,13 @@ mod tests {
     use crate::sys::poll::Interest;
     use crate::sys::poll::PollSet;
     use crate::tools::limit::Limits;
+    use crate::tools::limit::Room;
 
     fn workers() -> Workers {
         let place = Workplace {
             cwd: "/".into(),
             spill_dir: None,
+            room: Room::default(),
             limits: Limits::default(),
             bash_timeout: Duration::from_secs(1),
             docs: vec![],

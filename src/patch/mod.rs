@@ -166,7 +166,14 @@ impl fmt::Display for Error {
             }
             Error::Anchor { anchor, from_line } => {
                 let anchor = repeated(anchor);
-                write!(f, "there is no line '{anchor}' from line {from_line} on")
+                write!(f, "there is no line '{anchor}' from line {from_line} on")?;
+                match is_range(&anchor) {
+                    true => f.write_str(
+                        "; this format has no line numbers: write @@ alone, or with a line that \
+                         is above the change",
+                    ),
+                    false => Ok(()),
+                }
             }
             Error::Lines {
                 lines,
@@ -187,6 +194,16 @@ impl fmt::Display for Error {
             }
         }
     }
+}
+
+/// Whether it is what a unified diff has behind `@@`: `-1,2 +1,3 @@`.
+fn is_range(anchor: &str) -> bool {
+    let is_place = |place: &str| place.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b','));
+    let mut words = anchor.split_whitespace();
+    ['-', '+'].into_iter().all(|sign| {
+        let place = words.next().and_then(|word| word.strip_prefix(sign));
+        place.is_some_and(is_place)
+    }) && words.next() == Some("@@")
 }
 
 impl fmt::Display for Closest {

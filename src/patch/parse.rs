@@ -2,9 +2,10 @@
 //!
 //! Models write the format almost right, so some bends are accepted: blank space around markers
 //! and headers (inside an update only behind them, since a line that starts with a blank is one of
-//! the file), a here-document around the whole, CRLF line ends, no `@@` before the first change, an
-//! empty line for one that is empty and stays, blank lines between hunks, a line that names an
-//! environment. A missing end marker is not: the rest of the patch may have been lost.
+//! the file), a here-document or a Markdown fence around the whole, CRLF line ends, no `@@` before
+//! the first change, an empty line for one that is empty and stays, blank lines between hunks, a
+//! line that names an environment. A missing end marker is not: the rest of the patch may have been
+//! lost.
 
 use crate::patch::Chunk;
 use crate::patch::Error;
@@ -23,9 +24,13 @@ const MOVE: &str = "*** Move to:";
 const ANCHOR: &str = "@@";
 const END_OF_FILE: &str = "*** End of File";
 
-/// How a here-document may open.
-const HERE_DOCUMENTS: [&str; 3] = ["<<EOF", "<<'EOF'", "<<\"EOF\""];
-const HERE_DOCUMENT_END: &str = "EOF";
+/// Opens a here-document, with or without quotes around the word that ends it.
+const HERE_DOCUMENT: &str = "<<";
+
+/// The programs that a here-document may be for.
+const PROGRAMS: [&str; 3] = ["", "apply_patch", "applypatch"];
+
+const FENCE: &str = "```";
 
 const WANTED_HEADER: &str =
     "'*** Add File: path', '*** Delete File: path' or '*** Update File: path'";
@@ -56,10 +61,10 @@ struct Body<'a> {
 
 fn body<'a>(lines: &'a [&'a str]) -> Result<Body<'a>, Error> {
     let mut range = trimmed(lines, 0..lines.len());
-    let is_here_document = range.len() >= 2
-        && HERE_DOCUMENTS.contains(&lines[range.start].trim())
-        && lines[range.end - 1].trim() == HERE_DOCUMENT_END;
-    if is_here_document {
+    // Models wrap a patch as for a shell, and that as for a person.
+    while range.len() >= 2
+        && closing(lines[range.start].trim()) == Some(lines[range.end - 1].trim())
+    {
         range = trimmed(lines, range.start + 1..range.end - 1);
     }
     let is_marker = |index: usize, marker| lines[index].trim() == marker;
@@ -77,6 +82,20 @@ fn body<'a>(lines: &'a [&'a str]) -> Result<Body<'a>, Error> {
         lines: &lines[start..range.end - 1],
         first_number: start + 1,
     })
+}
+
+/// The line that ends what this one opens, if it opens a fence or a here-document.
+fn closing(line: &str) -> Option<&str> {
+    if let Some(language) = line.strip_prefix(FENCE) {
+        return (!language.contains(FENCE)).then_some(FENCE);
+    }
+    let (program, word) = line.split_once(HERE_DOCUMENT)?;
+    let word = word.trim_start();
+    let unquoted = |quote: char| word.strip_prefix(quote)?.strip_suffix(quote);
+    let word = unquoted('\'').or_else(|| unquoted('"')).unwrap_or(word);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = !word.is_empty() && word.chars().all(is_word);
+    (is_name && PROGRAMS.contains(&program.trim())).then_some(word)
 }
 
 /// The range without blank lines at its ends.

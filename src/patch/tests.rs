@@ -388,7 +388,7 @@ fn hunks_that_say_little_are_what_they_say() {
 }
 
 #[test]
-fn a_here_document_is_unwrapped_only_as_a_whole() {
+fn a_wrapper_is_taken_off_only_as_a_whole() {
     let patch = "*** Begin Patch\n*** Delete File: a\n*** End Patch";
     let delete = [Hunk::Delete { path: "a".into() }];
     let wrapped = [
@@ -396,13 +396,23 @@ fn a_here_document_is_unwrapped_only_as_a_whole() {
         format!("  <<'EOF'  \n\n{patch}\n\n  EOF"),
         format!("<<\"EOF\"\r\n{patch}\r\nEOF\r\n").replace("\r\n", "\n"),
         format!("<<EOF\n{patch}\nEOF").replace('\n', "\r\n"),
+        format!("<<END\n{patch}\nEND"),
+        format!("apply_patch <<'PATCH'\n{patch}\nPATCH\n"),
+        format!("```\n{patch}\n```\n"),
+        format!("```diff\n\n{patch}\n\n```"),
+        format!("```bash\napply_patch << \"EOF\"\n{patch}\nEOF\n```"),
     ];
     for text in wrapped {
         assert_eq!(parse(&text).unwrap().hunks, delete, "{text:?}");
     }
     let torn = [
         format!("<<EOF\n{patch}\n"),
-        format!("<<END\n{patch}\nEND"),
+        format!("<<END\n{patch}\nEOF"),
+        format!("```diff\n{patch}\n"),
+        format!("``` a ```\n{patch}\n```"),
+        "```\n```".to_owned(),
+        format!("<<\n{patch}\n"),
+        format!("cd a && apply_patch <<EOF\n{patch}\nEOF"),
         format!("<<'EOF\"\n{patch}\nEOF"),
         format!("cat <<EOF\n{patch}\nEOF"),
     ];
@@ -416,6 +426,12 @@ fn a_here_document_is_unwrapped_only_as_a_whole() {
 #[test]
 fn what_is_not_there_is_named_with_the_closest_place() {
     misses("a\n", "@@ b\n+c\n", "there is no line 'b' from line 1 on");
+    misses(
+        "a\n",
+        "@@ -1 +1,2 @@ f()\n+c\n",
+        "there is no line '-1 +1,2 @@ f()' from line 1 on; this format has no line numbers: write \
+         @@ alone, or with a line that is above the change",
+    );
     misses(
         "a\nb\nc\na\nb\nd\n",
         " a\n b\n-x\n",

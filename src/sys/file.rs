@@ -1,6 +1,7 @@
 //! Opening a file that a stranger may have put there: it never waits, whatever the name leads to;
 //! and whether a folder can be written.
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::AccessFlags;
 use nix::unistd::access;
@@ -15,6 +16,12 @@ use std::path::Path;
 /// read of `/proc/kmsg`, which calls itself a regular file; without `O_NOCTTY` the open of a
 /// terminal makes it ours.
 pub const NO_WAIT: i32 = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY).bits();
+
+/// Whether a path could not be followed since it leads through symbolic links that lead to each
+/// other.
+pub fn is_link_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ELOOP as i32)
+}
 
 /// Opens a regular file to be read. Anything else is an error.
 pub fn open_regular(path: &Path) -> io::Result<File> {

@@ -19,6 +19,7 @@ use crate::tools::Tool;
 use crate::tools::Workplace;
 use crate::tools::arguments::Arguments;
 use crate::tools::diff::Changes;
+use crate::tools::encoding::Encoding;
 use crate::tools::file;
 use crate::tools::file::Target;
 use crate::tools::replace::Destination;
@@ -70,6 +71,13 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     run(&text, place).map(Start::Answer)
 }
 
+/// What the files of a patch may have together, before and after: all of it is in memory until
+/// all of it is known to fit.
+const FILES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The largest file whose lines are counted when it goes: people see only the first of them.
+const DELETED_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Applies a patch document.
 pub fn run(text: &str, place: &Workplace) -> Result<Answer, Refusal> {
     let parsed = patch::parse(text).map_err(unchanged)?;
@@ -81,11 +89,11 @@ pub fn run(text: &str, place: &Workplace) -> Result<Answer, Refusal> {
         plan.add(hunk, &place.cwd).map_err(unchanged)?;
     }
     let ready = plan.prepare(&place.cwd).map_err(unchanged)?;
-    ready.commit()?;
+    let lost = ready.commit()?;
     Ok(Answer {
         summary: plan.changes.summary(),
         detail: plan.changes.detail(),
-        ..Answer::text(plan.report())
+        ..Answer::text(plan.report() + &lost)
     })
 }
 
@@ -102,6 +110,10 @@ enum Error {
     Gone {
         name: String,
     },
+    /// The files up to this one are too much for one patch.
+    Much {
+        name: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -110,6 +122,11 @@ impl fmt::Display for Error {
             Error::File(source) => source.fmt(f),
             Error::Misfit { name, source } => write!(f, "in {name}, {source}"),
             Error::Gone { name } => write!(f, "{name} is deleted further up in this patch"),
+            Error::Much { name } => write!(
+                f,
+                "the files of this patch up to {name} are larger than {FILES_BYTES_MAX} bytes, \
+                 before and after; make several patches of it"
+            ),
         }
     }
 }
@@ -119,7 +136,7 @@ impl std::error::Error for Error {
         match self {
             Error::File(source) => Some(source),
             Error::Misfit { source, .. } => Some(source),
-            Error::Gone { .. } => None,
+            Error::Gone { .. } | Error::Much { .. } => None,
         }
     }
 }
@@ -138,6 +155,8 @@ fn unchanged(error: impl std::error::Error) -> Refusal {
 #[derive(Default)]
 struct Plan {
     files: Vec<Planned>,
+    /// What the texts of `files` have together.
+    bytes: usize,
     done: Vec<(Deed, String)>,
     changes: Changes,
 }
@@ -147,6 +166,10 @@ struct Planned {
     target: Target,
     /// Where it is, without symbolic links: hunks of the same path are about the same file.
     path: PathBuf,
+    /// What was there when it was read; a file that is another by the time of the write stays.
+    existing: Option<Metadata>,
+    /// How its bytes stand for the text of these two.
+    encoding: Encoding,
     /// `None` where there is no file.
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
@@ -214,17 +237,33 @@ impl Plan {
         if self.files.iter().any(|file| file.path == link) {
             return Err(Error::Gone { name: target.name });
         }
-        let before = match destination.existing {
-            Some(_) => Some(target.read(file::WHOLE_BYTES_MAX)?),
-            None => None,
+        let (encoding, before) = match destination.existing {
+            Some(_) => {
+                let (encoding, text) = target.read_text(file::WHOLE_BYTES_MAX)?;
+                (encoding, Some(text))
+            }
+            None => (Encoding::Bytes, None),
         };
-        self.files.push(Planned {
+        self.keep(Planned {
             target,
             path: destination.path,
+            existing: destination.existing,
+            encoding,
             after: before.clone(),
             before,
             moved_from: None,
-        });
+        })
+    }
+
+    /// Takes a file up, as long as all of them can be kept; its place in `files`.
+    fn keep(&mut self, file: Planned) -> Result<usize, Error> {
+        let texts = [&file.before, &file.after].into_iter().flatten();
+        self.bytes += texts.map(Vec::len).sum::<usize>();
+        if self.bytes > FILES_BYTES_MAX {
+            let name = file.target.name;
+            return Err(Error::Much { name });
+        }
+        self.files.push(file);
         Ok(self.files.len() - 1)
     }
 
@@ -252,20 +291,22 @@ impl Plan {
             self.files[index].after = None;
             return Ok(old);
         }
-        Removal::find(&target, cwd)?;
-        // Only for people to see; a link, or a file that cannot be read, goes without.
-        let old = if target.is_link() {
-            Vec::new()
+        let removal = Removal::find(&target, cwd)?;
+        // Only for people to see; a link, or a file that cannot be read or is long, goes without.
+        let (encoding, old) = if target.is_link() {
+            Default::default()
         } else {
-            target.read(file::WHOLE_BYTES_MAX).unwrap_or_default()
+            target.read_text(DELETED_BYTES_MAX).unwrap_or_default()
         };
-        self.files.push(Planned {
+        self.keep(Planned {
             target,
             path,
+            existing: Some(removal.existing),
+            encoding,
             before: Some(old.clone()),
             after: None,
             moved_from: None,
-        });
+        })?;
         Ok(old)
     }
 
@@ -283,6 +324,7 @@ impl Plan {
         if to != index {
             self.delete(from, cwd)?;
             self.files[to].moved_from = mode;
+            self.files[to].encoding = self.files[index].encoding;
         }
         self.files[to].after = Some(new);
         Ok(())
@@ -294,12 +336,18 @@ impl Plan {
         for file in &self.files {
             match &file.after {
                 Some(new) if file.before.as_ref() != Some(new) => {
-                    let destination = Destination::find(&file.target, cwd)?;
-                    let staged = destination.stage(new, file.moved_from.as_ref())?;
-                    ready.staged.push_front(staged);
+                    let mut destination = Destination::find(&file.target, cwd)?;
+                    destination.existing = file.existing.clone();
+                    let bytes = file.encoding.encode(new.clone());
+                    let staged = destination.stage(&bytes, file.moved_from.as_ref())?;
+                    ready.staged.push_front((file.target.name.clone(), staged));
                 }
                 None if file.before.is_some() => {
-                    ready.removals.push(Removal::find(&file.target, cwd)?)
+                    let mut removal = Removal::find(&file.target, cwd)?;
+                    if let Some(existing) = &file.existing {
+                        removal.existing = existing.clone();
+                    }
+                    ready.removals.push(removal);
                 }
                 _ => {}
             }
@@ -335,23 +383,29 @@ impl Plan {
 struct Ready {
     /// The last first, since they are dropped in this order: a directory that was made for the
     /// first and holds the others can be removed only after those.
-    staged: VecDeque<Staged>,
+    ///
+    /// Each has the name that the patch gives it.
+    staged: VecDeque<(String, Staged)>,
     removals: Vec<Removal>,
 }
 
 impl Ready {
-    /// Puts the new files in their places, then deletes.
-    fn commit(mut self) -> Result<(), Refusal> {
+    /// Puts the new files in their places, then deletes. Says what the files could not keep, a line
+    /// each.
+    fn commit(mut self) -> Result<String, Refusal> {
         let mut done = 0;
-        while let Some(staged) = self.staged.pop_back() {
-            staged.commit().map_err(|error| torn(done, &error))?;
+        let mut told = String::new();
+        while let Some((name, staged)) = self.staged.pop_back() {
+            for lost in staged.commit().map_err(|error| torn(done, &error))? {
+                told.push_str(&format!("{name}: {lost}\n"));
+            }
             done += 1;
         }
         for removal in self.removals {
             removal.commit().map_err(|error| torn(done, &error))?;
             done += 1;
         }
-        Ok(())
+        Ok(told)
     }
 }
 

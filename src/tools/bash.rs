@@ -230,9 +230,10 @@ mod tests {
     use crate::chat::Part;
     use crate::tools::limit::Collector;
     use crate::tools::limit::Limits;
+    use crate::tools::limit::Room;
 
     fn answered(ended: &Ended, output: &str) -> Answer {
-        let mut collector = Collector::new(Limits::default(), None);
+        let mut collector = Collector::new(Limits::default(), None, Room::default());
         collector.push(output.as_bytes());
         answer(ended, collector.finish())
     }

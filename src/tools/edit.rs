@@ -108,7 +108,9 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
             is_for_all: fields.flag("all")?,
         });
     }
-    let old = target.read(file::WHOLE_BYTES_MAX)?;
+    // Looked at first, so that a change after the reading is noticed.
+    let destination = Destination::find(&target, &place.cwd);
+    let (encoding, old) = target.read_text(file::WHOLE_BYTES_MAX)?;
     let new = edit_all(&old, &edits).map_err(|(index, error)| {
         let name = &target.name;
         let which = match edits.len() {
@@ -117,11 +119,14 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         };
         Refusal::new(format!("{name}: {which}: {error}"))
     })?;
-    let destination = Destination::find(&target, &place.cwd)?;
-    destination.stage(&new, None)?.commit()?;
-
     let changes = Changes::of(&target.name, &old, &new);
-    let text = format!("edited {}: {}", target.name, changes.summary());
+    let bytes = encoding.encode(new);
+    let lost = destination?.stage(&bytes, None)?.commit()?;
+
+    let mut text = format!("edited {}: {}", target.name, changes.summary());
+    for lost in lost {
+        text.push_str(&format!("; {lost}"));
+    }
     Ok(Start::Answer(Answer {
         summary: changes.summary(),
         detail: changes.detail(),

@@ -7,7 +7,9 @@
 //! where a path looks as if it lay in the working directory and leads out of it by a symbolic link.
 
 use crate::base::text;
+use crate::sys::file;
 use crate::sys::file::NO_WAIT;
+use crate::tools::encoding::Encoding;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -79,6 +81,21 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// It begins as UTF-16 does, and is none.
+    Encoding {
+        /// The file as the call named it.
+        name: String,
+    },
+    /// Somebody else changed it between a look and a write.
+    Changed {
+        /// The file as the call named it.
+        name: String,
+    },
+    /// It begins with a `~`, which only shells know, and no directory has that name.
+    Home {
+        /// The path as the call named it.
+        name: String,
+    },
     /// The path cannot name a file.
     Name {
         /// The path as the call named it.
@@ -134,6 +151,24 @@ impl fmt::Display for Error {
                 cwd.display(),
                 reason(source)
             ),
+            Error::Encoding { name } => write!(
+                f,
+                "{name} begins with the mark of UTF-16 but is none; look at it with bash: xxd"
+            ),
+            Error::Changed { name } => write!(
+                f,
+                "{name} was changed by something else just now; read it again"
+            ),
+            Error::Home { name } => write!(
+                f,
+                "in {name} the ~ is a name like any other here, and there is no such directory; \
+                 name the home directory from / on"
+            ),
+            Error::Name { name } if name.contains('\0') => write!(
+                f,
+                "the path '{}' has a NUL byte, which no path can have",
+                name.replace('\0', "\\0")
+            ),
             Error::Name { name } => write!(f, "the path '{name}' does not name a file"),
         }
     }
@@ -151,6 +186,10 @@ impl std::error::Error for Error {
 /// The system's reason in words that say what can be done.
 fn reason(error: &io::Error) -> String {
     let words = match error.kind() {
+        _ if file::is_link_loop(error) => "it leads through symbolic links that lead to each other",
+        io::ErrorKind::InvalidFilename => {
+            "its name is too long: 255 bytes between two slashes, 4095 in all"
+        }
         io::ErrorKind::NotFound => "there is no such file or directory",
         io::ErrorKind::PermissionDenied => {
             "permission denied, by its mode, its directory's, or the sandbox"
@@ -180,8 +219,14 @@ impl Target {
     /// The file `name`, which is absolute or relative to `cwd`.
     pub fn new(cwd: &Path, name: &str) -> Result<Target, Error> {
         let path = cwd.join(name);
-        if path.file_name().is_none() || name.ends_with('/') || name.is_empty() {
+        let is_none = name.is_empty() || name.ends_with('/') || name.contains('\0');
+        if is_none || path.file_name().is_none() {
             return Err(Error::Name {
+                name: name.to_owned(),
+            });
+        }
+        if name.starts_with("~/") && fs::symlink_metadata(cwd.join("~")).is_err() {
+            return Err(Error::Home {
                 name: name.to_owned(),
             });
         }
@@ -230,6 +275,16 @@ impl Target {
         Ok(bytes)
     }
 
+    /// All its text, if it has at most `bytes_max`, and how the file stands for it.
+    pub fn read_text(&self, bytes_max: u64) -> Result<(Encoding, Vec<u8>), Error> {
+        let bytes = self.read(bytes_max)?;
+        let encoding = Encoding::of(&bytes);
+        let text = encoding.decode(bytes).ok_or_else(|| Error::Encoding {
+            name: self.name.clone(),
+        })?;
+        Ok((encoding, text))
+    }
+
     /// That it could not be read.
     pub fn read_error(&self, source: io::Error) -> Error {
         if let Some(dangling) = self.dangling(&source) {
@@ -262,6 +317,13 @@ impl Target {
             action,
             near: None,
             source,
+        }
+    }
+
+    /// That somebody else changed it.
+    pub fn changed(&self) -> Error {
+        Error::Changed {
+            name: self.name.clone(),
         }
     }
 
@@ -330,7 +392,7 @@ impl Target {
         }
         let path = fs::canonicalize(&self.path).map_err(|source| {
             let dangling = self.dangling(&source);
-            dangling.unwrap_or_else(|| self.error("found", source))
+            dangling.unwrap_or_else(|| self.error("written", source))
         })?;
         if !path.starts_with(real(cwd)?) {
             return Err(self.outside(path));

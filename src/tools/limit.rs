@@ -14,6 +14,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 /// About 4,000 tokens at each end: enough to read an error in, too little to fill a window.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -22,9 +25,15 @@ const TAIL_BYTES: usize = 16 * 1024;
 /// More than any log that a model can use, less than a runaway command takes to fill a disk.
 const SPILL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// One character in so many that is no text makes output binary: text in a wrong encoding has
-/// fewer, programs and archives have more.
-const BINARY_SHARE: usize = 10;
+/// What all files of a session may take together: many logs of builds, a part of a small disk.
+const SESSION_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// What is not UTF-8 is binary if one character in so many is a control character: random bytes
+/// have three times as many, text in whatever encoding next to none.
+const BINARY_SHARE: usize = 30;
+
+/// Text has fewer NULs, also a list of short names with one behind each; UTF-16 has more.
+const NUL_SHARE: usize = 3;
 
 /// How much of a stream is kept, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +63,87 @@ impl Limits {
     }
 }
 
+/// How much may still be written to disk. Clones share it: all files of a session have one room.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<AtomicU64>);
+
+impl Default for Room {
+    fn default() -> Room {
+        Room::new(SESSION_BYTES_MAX)
+    }
+}
+
+impl Room {
+    /// So many bytes.
+    pub fn new(bytes: u64) -> Room {
+        Room(Arc::new(AtomicU64::new(bytes)))
+    }
+
+    /// Takes as much of `wanted` as there is.
+    pub fn take(&self, wanted: u64) -> u64 {
+        let rest = |left: u64| Some(left.saturating_sub(wanted));
+        let left = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        // It never fails, since `rest` always has an answer.
+        left.unwrap_or_default().min(wanted)
+    }
+
+    /// Gives back what was taken: it was not written, or the file is gone.
+    pub fn give_back(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Appends to `file` as much of `bytes` as its own `file_room` and the session's `room` allow, and
+/// adds that to `written`. The error says why it was not all.
+pub(super) fn append(
+    file: &mut File,
+    bytes: &[u8],
+    written: &mut u64,
+    file_room: u64,
+    room: &Room,
+) -> Result<(), Stopped> {
+    let wanted = file_room.min(bytes.len() as u64);
+    let taken = room.take(wanted);
+    if let Err(error) = file.write_all(&bytes[..taken as usize]) {
+        room.give_back(taken);
+        return Err(Stopped::Failed(error));
+    }
+    *written += taken;
+    match taken {
+        taken if taken < wanted => Err(Stopped::NoRoom),
+        taken if taken < bytes.len() as u64 => Err(Stopped::Full),
+        _ => Ok(()),
+    }
+}
+
+/// Why a file takes no more.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// It is as large as one may be.
+    Full,
+    /// All files of the session together are.
+    NoRoom,
+    /// The system said no.
+    Failed(io::Error),
+}
+
+impl Stopped {
+    /// What to say of the file at `path`.
+    pub(super) fn words(&self, path: &Path) -> String {
+        let path = path.display();
+        match self {
+            Stopped::Full => format!("{path} is full"),
+            Stopped::NoRoom => format!(
+                "{path} takes no more: the files of this session's output are full together; only \
+                 the start and the end of what comes are kept"
+            ),
+            Stopped::Failed(error) => format!("{path} could not be written: {error}"),
+        }
+    }
+}
+
 /// What is left of a stream that has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
@@ -75,6 +165,8 @@ pub struct Collected {
 #[derive(Debug)]
 pub struct Collector {
     limits: Limits,
+    /// What the spill file may take besides its own limit.
+    room: Room,
     /// At most `head_bytes`, the first of the stream.
     head: Vec<u8>,
     /// At most `tail_bytes`, the last of what did not fit into `head`.
@@ -109,17 +201,12 @@ struct Open {
     bytes: u64,
 }
 
-#[derive(Debug)]
-enum Stopped {
-    Full,
-    Failed(io::Error),
-}
-
 impl Collector {
     /// An empty stream. There must be no file at `spill` yet; its directory is made if need be.
-    pub fn new(limits: Limits, spill: Option<PathBuf>) -> Collector {
+    pub fn new(limits: Limits, spill: Option<PathBuf>, room: Room) -> Collector {
         Collector {
             limits,
+            room,
             head: Vec::new(),
             tail: VecDeque::new(),
             bytes: 0,
@@ -197,27 +284,12 @@ impl Collector {
         self.spill = match spill {
             Spill::Waiting(path) if !fits => {
                 let (front, back) = self.tail.as_slices();
-                Spill::create(path).append(&[&self.head, front, back, bytes], &self.limits)
+                let pieces = [&self.head, front, back, bytes];
+                Spill::create(path).append(&pieces, &self.limits, &self.room)
             }
-            Spill::Open(open) => Spill::Open(open).append(&[bytes], &self.limits),
+            Spill::Open(open) => Spill::Open(open).append(&[bytes], &self.limits, &self.room),
             same => same,
         };
-    }
-}
-
-impl Open {
-    /// Writes as much of `bytes` as the limit allows; whether that was all.
-    fn write(&mut self, bytes: &[u8], limits: &Limits) -> Result<(), Stopped> {
-        let room = limits.spill_bytes_max - self.bytes;
-        let fitting = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
-        self.file
-            .write_all(&bytes[..fitting])
-            .map_err(Stopped::Failed)?;
-        self.bytes += fitting as u64;
-        if fitting < bytes.len() {
-            return Err(Stopped::Full);
-        }
-        Ok(())
     }
 }
 
@@ -237,13 +309,15 @@ impl Spill {
         }
     }
 
-    fn append(self, pieces: &[&[u8]], limits: &Limits) -> Spill {
+    fn append(self, pieces: &[&[u8]], limits: &Limits, room: &Room) -> Spill {
         let Spill::Open(mut open) = self else {
             return self;
         };
-        let written = pieces
-            .iter()
-            .try_for_each(|piece| open.write(piece, limits));
+        let written = pieces.iter().try_for_each(|piece| {
+            let Open { file, bytes, .. } = &mut open;
+            let file_room = limits.spill_bytes_max - *bytes;
+            append(file, piece, bytes, file_room, room)
+        });
         match written {
             Ok(()) => Spill::Open(open),
             Err(why) => Spill::Stopped {
@@ -264,13 +338,8 @@ impl Spill {
                 (None, truncated.then(|| note.to_owned()))
             }
             Spill::Stopped { path, bytes, why } => {
-                let note = match why {
-                    Stopped::Full => format!("{} is full", path.display()),
-                    Stopped::Failed(source) => {
-                        format!("{} could not be written: {source}", path.display())
-                    }
-                };
-                ((bytes > 0).then_some(Saved { path, bytes }), Some(note))
+                let note = Some(why.words(&path));
+                ((bytes > 0).then_some(Saved { path, bytes }), note)
             }
         }
     }
@@ -327,8 +396,9 @@ pub(super) fn readable(bytes: &[u8]) -> (String, Option<String>) {
     let text = String::from_utf8_lossy(bytes);
     let broken = text.matches(char::REPLACEMENT_CHARACTER).count();
     let nuls = text.matches('\0').count();
-    let odd = text.chars().filter(|c| is_odd(*c)).count();
-    if odd * BINARY_SHARE > text.chars().count() && broken + nuls > 0 {
+    let controls = text.chars().filter(|c| is_odd_control(*c)).count();
+    let all = text.chars().count();
+    if nuls * NUL_SHARE > all || broken > 0 && controls * BINARY_SHARE > all {
         let text = format!("[{} bytes of binary data, not shown]\n", bytes.len());
         return (text, Some("the output is binary".to_owned()));
     }
@@ -343,9 +413,8 @@ pub(super) fn readable(bytes: &[u8]) -> (String, Option<String>) {
 }
 
 /// Whether text hardly ever has this character.
-fn is_odd(c: char) -> bool {
-    let is_usual_control = matches!(c, '\n' | '\r' | '\t' | '\x08' | '\x1b');
-    c == char::REPLACEMENT_CHARACTER || c.is_control() && !is_usual_control
+fn is_odd_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x08' | '\x1b')
 }
 
 /// Shortens `head` to end with a line, if one ends in its second half, else with a character.
@@ -353,11 +422,29 @@ pub(super) fn cut_after_line(head: &mut Vec<u8>) {
     let half = head.len() / 2;
     if let Some(end) = head[half..].iter().rposition(|byte| *byte == b'\n') {
         head.truncate(half + end + 1);
-    } else if let Err(error) = std::str::from_utf8(head)
-        && error.error_len().is_none()
-    {
-        // The last character is not whole; broken bytes before it would have been reported first.
-        head.truncate(error.valid_up_to());
+    } else {
+        cut_broken_end(head);
+    }
+}
+
+/// Takes off the beginning of a character at the end, which was cut in the middle.
+pub(super) fn cut_broken_end(text: &mut Vec<u8>) {
+    let unfinished = unfinished(text);
+    text.truncate(text.len() - unfinished);
+}
+
+/// How many bytes at the end are a character that has only begun.
+pub(super) fn unfinished(bytes: &[u8]) -> usize {
+    /// The longest character but its last byte (RFC 3629 §3).
+    const BEGUN_BYTES_MAX: usize = 3;
+    let last = &bytes[bytes.len().saturating_sub(BEGUN_BYTES_MAX)..];
+    let start = last.iter().rposition(|byte| byte & 0xc0 != 0x80);
+    let Some(begun) = start.map(|start| &last[start..]) else {
+        return 0;
+    };
+    match std::str::from_utf8(begun) {
+        Err(error) if error.error_len().is_none() => begun.len(),
+        _ => 0,
     }
 }
 

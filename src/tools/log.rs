@@ -5,10 +5,10 @@
 
 use crate::tools::limit;
 use crate::tools::limit::Limits;
+use crate::tools::limit::Room;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct Log {
     limits: Limits,
+    /// What its file may take besides its own limit.
+    room: Room,
     /// How much came.
     bytes: u64,
     /// The last `tail_bytes` of it.
@@ -63,9 +65,10 @@ pub struct Piece {
 
 impl Log {
     /// No output yet. There must be no file at `path`; its directory is made if need be.
-    pub fn new(limits: Limits, path: Option<PathBuf>) -> Log {
+    pub fn new(limits: Limits, path: Option<PathBuf>, room: Room) -> Log {
         Log {
             limits,
+            room,
             bytes: 0,
             tail: VecDeque::new(),
             file: match path {
@@ -83,11 +86,6 @@ impl Log {
         self.bytes
     }
 
-    /// How much of it is on disk.
-    pub fn file_bytes(&self) -> u64 {
-        self.file_bytes
-    }
-
     /// The file, which is made with the first byte of output.
     pub fn path(&self) -> Option<&Path> {
         match &self.file {
@@ -98,12 +96,12 @@ impl Log {
         }
     }
 
-    /// Takes the next bytes, of which at most `room` go to disk. Blocks as long as that does.
-    pub fn push(&mut self, bytes: &[u8], room: u64) {
+    /// Takes the next bytes. Blocks as long as the disk does.
+    pub fn push(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        self.write(bytes, room);
+        self.write(bytes);
         self.bytes += bytes.len() as u64;
         let kept = &bytes[bytes.len().saturating_sub(self.limits.tail_bytes)..];
         let excess = (self.tail.len() + kept.len()).saturating_sub(self.limits.tail_bytes);
@@ -111,35 +109,40 @@ impl Log {
         self.tail.extend(kept);
     }
 
-    fn write(&mut self, bytes: &[u8], room: u64) {
-        let room = room.min(self.limits.spill_bytes_max - self.file_bytes);
+    /// Removes the file; its place on disk is for others.
+    pub fn remove(self) {
+        if let Some(path) = self.path()
+            && std::fs::remove_file(path).is_ok()
+        {
+            self.room.give_back(self.file_bytes);
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
         let store = std::mem::replace(&mut self.file, Store::None { why: String::new() });
         self.file = match store {
             Store::Waiting(path) => match limit::create_private(&path) {
-                Ok(file) => self.append(path, file, bytes, room),
+                Ok(file) => self.append(path, file, bytes),
                 Err(error) => Store::None {
                     why: format!("{} could not be written: {error}", path.display()),
                 },
             },
-            Store::Open { path, file } => self.append(path, file, bytes, room),
+            Store::Open { path, file } => self.append(path, file, bytes),
             same => same,
         };
     }
 
-    fn append(&mut self, path: PathBuf, mut file: File, bytes: &[u8], room: u64) -> Store {
-        let fitting = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
-        let why = match file.write_all(&bytes[..fitting]) {
-            Ok(()) => {
-                self.file_bytes += fitting as u64;
-                match fitting == bytes.len() {
-                    true => return Store::Open { path, file },
-                    false => "is full".to_owned(),
-                }
-            }
-            Err(error) => format!("could not be written any more: {error}"),
-        };
-        let why = format!("{} {why}", path.display());
-        Store::Full { path, file, why }
+    fn append(&mut self, path: PathBuf, mut file: File, bytes: &[u8]) -> Store {
+        let file_room = self.limits.spill_bytes_max - self.file_bytes;
+        let written = &mut self.file_bytes;
+        match limit::append(&mut file, bytes, written, file_room, &self.room) {
+            Ok(()) => Store::Open { path, file },
+            Err(why) => Store::Full {
+                why: why.words(&path),
+                path,
+                file,
+            },
+        }
     }
 
     /// What came from byte `from` on: all of it if it is short enough, else its start and its end.
@@ -158,7 +161,7 @@ impl Log {
                 (head, self.range(from.max(tail_start)))
             }
         };
-        let waits = unfinished(&end);
+        let waits = limit::unfinished(&end);
         end.truncate(end.len() - waits);
         let next = self.bytes - waits as u64;
         let mut notes = Vec::new();
@@ -236,27 +239,10 @@ impl Log {
     }
 }
 
-/// How many bytes at the end are a character that has only begun.
-fn unfinished(bytes: &[u8]) -> usize {
-    /// The longest character but its last byte (RFC 3629 §3).
-    const BEGUN_BYTES_MAX: usize = 3;
-    let last = &bytes[bytes.len().saturating_sub(BEGUN_BYTES_MAX)..];
-    let start = last.iter().rposition(|byte| byte & 0xc0 != 0x80);
-    let Some(begun) = start.map(|start| &last[start..]) else {
-        return 0;
-    };
-    match std::str::from_utf8(begun) {
-        Err(error) if error.error_len().is_none() => begun.len(),
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tools::tests::Scratch;
-
-    const ROOM: u64 = 1 << 30;
 
     fn small(spill_bytes_max: u64) -> Limits {
         Limits {
@@ -272,11 +258,11 @@ mod tests {
         let text = "aé€😀b\n";
         for cut in 0..=text.len() {
             for path in [None, Some(scratch.path().join(format!("{cut}.txt")))] {
-                let mut log = Log::new(Limits::default(), path);
+                let mut log = Log::new(Limits::default(), path, Room::default());
                 let (start, end) = text.as_bytes().split_at(cut);
-                log.push(start, ROOM);
+                log.push(start);
                 let first = log.since(0);
-                log.push(end, ROOM);
+                log.push(end);
                 let second = log.since(first.next);
                 assert_eq!(first.text + &second.text, text, "cut at {cut}");
                 assert_eq!(second.next, text.len() as u64);
@@ -291,8 +277,8 @@ mod tests {
             &b"aaaaaaaaaaaaaa\x80\x80\x80\x80"[..],
             b"aaaaaaaaaaaaaaaaaaaaaaaa\xff",
         ] {
-            let mut log = Log::new(Limits::default(), None);
-            log.push(bytes, ROOM);
+            let mut log = Log::new(Limits::default(), None, Room::default());
+            log.push(bytes);
             assert_eq!(log.since(0).next, bytes.len() as u64, "{bytes:?}");
         }
     }
@@ -301,9 +287,9 @@ mod tests {
     fn much_output_is_shown_by_its_start_and_its_end() {
         let scratch = Scratch::new();
         let path = scratch.path().join("log.txt");
-        let mut log = Log::new(small(1_000), Some(path.clone()));
+        let mut log = Log::new(small(1_000), Some(path.clone()), Room::default());
         let lines: String = (0..50).map(|number| format!("{number:03}\n")).collect();
-        log.push(lines.as_bytes(), ROOM);
+        log.push(lines.as_bytes());
         assert_eq!(scratch.read("log.txt"), lines.as_bytes());
         let piece = log.since(4);
         let place = path.display();
@@ -317,27 +303,35 @@ mod tests {
     fn a_file_that_is_full_keeps_the_start_and_memory_the_end() {
         let scratch = Scratch::new();
         let lines: String = (0..50).map(|number| format!("{number:03}\n")).collect();
-        for (limits, room) in [(small(20), ROOM), (small(1_000), 20)] {
-            let path = scratch.path().join(format!("{room}.txt"));
-            let mut log = Log::new(limits, Some(path.clone()));
-            log.push(lines.as_bytes(), room);
-            log.push(b"end\n", 0);
-            assert_eq!(std::fs::metadata(path).unwrap().len(), 20);
-            assert_eq!((log.file_bytes(), log.bytes()), (20, 204));
+        let cases = [
+            (small(20), Room::default(), "is full"),
+            (small(1_000), Room::new(20), "are kept"),
+        ];
+        for (number, (limits, room, why)) in cases.into_iter().enumerate() {
+            let path = scratch.path().join(format!("{number}.txt"));
+            let mut log = Log::new(limits, Some(path.clone()), room.clone());
+            log.push(lines.as_bytes());
+            log.push(b"end\n");
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), 20);
+            assert_eq!((log.file_bytes, log.bytes()), (20, 204));
             let piece = log.since(0);
             assert!(piece.text.starts_with("000\n001\n[… 192 bytes left out"));
             assert!(piece.text.contains("the first 20 of 204"), "{}", piece.text);
             assert!(piece.text.ends_with(" …]\nend\n"), "{}", piece.text);
-            assert!(piece.note.is_some_and(|note| note.ends_with("is full")));
+            assert!(piece.note.is_some_and(|note| note.ends_with(why)));
             // From between the two.
             assert!(log.since(100).text.starts_with("[… "));
+            let taken = room.take(u64::MAX);
+            log.remove();
+            assert!(!path.exists());
+            assert_eq!(room.take(u64::MAX), 20, "{taken} were left");
         }
     }
 
     #[test]
     fn without_a_file_the_end_is_kept() {
-        let mut log = Log::new(small(1_000), None);
-        log.push(b"0123456789abcdef\n", ROOM);
+        let mut log = Log::new(small(1_000), None, Room::default());
+        log.push(b"0123456789abcdef\n");
         let text = log.since(0).text;
         assert!(
             text.contains("nowhere") && text.ends_with("abcdef\n"),

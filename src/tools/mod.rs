@@ -11,6 +11,7 @@ pub mod bash;
 mod diff;
 pub mod docs;
 mod edit;
+mod encoding;
 pub mod file;
 pub mod job;
 pub mod limit;
@@ -31,6 +32,7 @@ use crate::chat::tool::ToolSpec;
 use crate::tools::arguments::Arguments;
 use crate::tools::limit::Collector;
 use crate::tools::limit::Limits;
+use crate::tools::limit::Room;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +65,8 @@ pub struct Workplace {
     pub cwd: PathBuf,
     /// Where spill files go; `None` if there is nowhere to write them.
     pub spill_dir: Option<PathBuf>,
+    /// What may still be written there.
+    pub room: Room,
     /// How much of its output the model sees.
     pub limits: Limits,
     /// How long a command may take that does not say so itself.
@@ -82,6 +86,7 @@ impl Workplace {
         Collector::new(
             self.limits,
             spill.map(|dir| dir.join(format!("{call}.txt"))),
+            self.room.clone(),
         )
     }
 }

@@ -13,7 +13,10 @@ use crate::tools::Start;
 use crate::tools::Tool;
 use crate::tools::Workplace;
 use crate::tools::arguments::Arguments;
+use crate::tools::encoding::Encoding;
+use crate::tools::file;
 use crate::tools::file::Target;
+use crate::tools::limit;
 use std::io::Read;
 use std::ops::Range;
 
@@ -72,6 +75,9 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         };
         let mut bytes = &piece[..length];
         if is_start {
+            if Encoding::of(bytes) != Encoding::Bytes {
+                return recoded(window, limit.is_some(), &target);
+            }
             if let Some(what) = not_text(bytes) {
                 let size = metadata.len();
                 let name = &target.name;
@@ -85,6 +91,17 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         }
     };
     window.answer(end, limit.is_some(), &target.name)
+}
+
+/// The window of a file in UTF-16, which is read whole: its lines do not end with a byte.
+fn recoded(mut window: Window, has_limit: bool, target: &Target) -> Result<Start, Refusal> {
+    let (_, text) = target.read_text(file::WHOLE_BYTES_MAX)?;
+    window.is_recoded = true;
+    let end = match window.feed(&text) {
+        Flow::Full => End::Window,
+        Flow::More => End::File,
+    };
+    window.answer(end, has_limit, &target.name)
 }
 
 /// Why the reading ended.
@@ -102,9 +119,6 @@ enum End {
 fn not_text(start: &[u8]) -> Option<String> {
     if let Some(media_type) = image::media_type(start) {
         return Some(format!("is {media_type}; look at it with view_image"));
-    }
-    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-        return Some("is UTF-16 text; read it with bash: iconv -f UTF-16 -t UTF-8".to_owned());
     }
     let sniffed = &start[..start.len().min(SNIFF_BYTES)];
     if sniffed.contains(&0) {
@@ -143,6 +157,7 @@ struct Window {
     has_crlf: bool,
     has_broken: bool,
     has_nul: bool,
+    is_recoded: bool,
 }
 
 impl Window {
@@ -158,6 +173,7 @@ impl Window {
             has_crlf: false,
             has_broken: false,
             has_nul: false,
+            is_recoded: false,
         }
     }
 
@@ -186,6 +202,10 @@ impl Window {
     fn end_line(&mut self) {
         if self.wanted.contains(&self.number) {
             let cut = self.line_bytes - self.line.len() as u64;
+            if cut > 0 {
+                limit::cut_broken_end(&mut self.line);
+            }
+            let cut = self.line_bytes - self.line.len() as u64;
             let mut line = self.line.as_slice();
             if let Some(without) = line.strip_suffix(b"\n") {
                 line = without;
@@ -195,7 +215,7 @@ impl Window {
                 self.has_crlf = true;
             }
             let shown = String::from_utf8_lossy(line);
-            self.has_broken |= cut == 0 && std::str::from_utf8(line).is_err();
+            self.has_broken |= std::str::from_utf8(line).is_err();
             self.has_nul |= shown.contains('\0');
             let shown = shown.replace('\0', "\\0");
             self.text.push_str(&format!("{}\t{shown}", self.number));
@@ -261,6 +281,9 @@ impl Window {
             End::ScanLimit => notes.push(format!(
                 "only the first {SCAN_BYTES_MAX} bytes of the file were looked at"
             )),
+        }
+        if self.is_recoded {
+            notes.push("the file is UTF-16; what changes it here keeps that".to_owned());
         }
         if self.has_crlf {
             notes.push("lines end with CRLF".to_owned());

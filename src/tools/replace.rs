@@ -1,14 +1,19 @@
 //! Files replaced so that nothing is torn.
 //!
 //! A file is written beside its place and renamed, so that a reader sees the old or the new one and
-//! a full disk costs nothing; mode and, where we may, owner are kept. It is not synced: that helps
-//! after a power cut alone and takes longer than the edit. Looking, writing and renaming are steps
-//! of their own, so that several files can be changed together or not at all.
+//! a full disk costs nothing; mode and, where we may, owner are kept, and what was not is told
+//! ([`Lost`]). It is not synced: that helps after a power cut alone and takes longer than the edit.
+//! Looking, writing and renaming are steps of their own, so that several files can be changed
+//! together or not at all; a file that somebody else changed between the first and the last stays.
+//!
+//! Hard links are not kept by writing in place: a reader could see half a file, a full disk could
+//! leave one, and the other name may be somebody else's file outside the working directory.
 
 use crate::base::random;
 use crate::sys::file::NO_WAIT;
 use crate::tools::file::Error;
 use crate::tools::file::Target;
+use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::fs::Metadata;
@@ -58,8 +63,9 @@ impl Destination {
         }
         Ok(Destination {
             target: target.clone(),
+            // Again, since an overlay gives a file a new number when it is first opened so.
+            existing: existing.and_then(|old| fs::metadata(&path).ok().or(Some(old))),
             path,
-            existing,
         })
     }
 
@@ -75,15 +81,69 @@ impl Destination {
         let mode = if like.is_some() { 0o600 } else { 0o666 };
         let mut beside = Beside::create(directory, mode).map_err(error)?;
         beside.file.write_all(bytes).map_err(error)?;
-        if let Some(like) = like {
-            beside.look_like(like).map_err(error)?;
+        let mut lost = match like {
+            Some(like) => beside.look_like(like).map_err(error)?,
+            None => Vec::new(),
+        };
+        let links = self.existing.as_ref().map_or(1, Metadata::nlink);
+        if links > 1 {
+            lost.push(Lost::Links(links - 1));
         }
         Ok(Staged {
             beside,
             made,
-            target: self.target,
-            path: self.path,
+            lost,
+            place: self,
         })
+    }
+
+    /// An error if what is there is not what was there when it was found.
+    fn must_be_unchanged(&self) -> Result<(), Error> {
+        let now = fs::symlink_metadata(&self.path).ok();
+        match is_same(self.existing.as_ref(), now.as_ref()) {
+            true => Ok(()),
+            false => Err(self.target.changed()),
+        }
+    }
+}
+
+/// Whether a file is the one that it was, and its bytes too.
+fn is_same(before: Option<&Metadata>, now: Option<&Metadata>) -> bool {
+    let of = |file: &Metadata| {
+        let written = (file.mtime(), file.mtime_nsec());
+        (file.dev(), file.ino(), file.len(), written)
+    };
+    before.map(of) == now.map(of)
+}
+
+/// What a file could not keep when it was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// So many other names of it are another file now, with the old bytes.
+    Links(u64),
+    /// Its owner: only root may give a file away.
+    Owner,
+    /// Its group, of which we are no member.
+    Group,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Links(1) => f.write_str(
+                "it had one more name (a hard link), which still has the old text; ln -f joins \
+                 them again",
+            ),
+            Lost::Links(count) => write!(
+                f,
+                "it had {count} more names (hard links), which still have the old text; ln -f \
+                 joins them again"
+            ),
+            Lost::Owner => f.write_str("its owner could not be kept, and is now who runs this"),
+            Lost::Group => f.write_str(
+                "its group could not be kept, and its new one may do what everybody may",
+            ),
+        }
     }
 }
 
@@ -93,18 +153,20 @@ pub struct Staged {
     // Dropped first, so that the directories are empty again.
     beside: Beside,
     made: MadeDirectories,
-    target: Target,
-    path: PathBuf,
+    lost: Vec<Lost>,
+    place: Destination,
 }
 
 impl Staged {
-    /// Puts it in its place.
-    pub fn commit(mut self) -> Result<(), Error> {
-        let renamed = fs::rename(&self.beside.path, &self.path);
-        renamed.map_err(|source| self.target.error("written", source))?;
+    /// Puts it in its place; what was lost with the old one.
+    pub fn commit(mut self) -> Result<Vec<Lost>, Error> {
+        let Destination { target, path, .. } = &self.place;
+        self.place.must_be_unchanged()?;
+        let renamed = fs::rename(&self.beside.path, path);
+        renamed.map_err(|source| target.error("written", source))?;
         self.beside.is_kept = true;
         self.made.0.clear();
-        Ok(())
+        Ok(self.lost)
     }
 }
 
@@ -113,6 +175,8 @@ impl Staged {
 pub struct Removal {
     target: Target,
     path: PathBuf,
+    /// What is there now.
+    pub existing: Metadata,
 }
 
 impl Removal {
@@ -130,11 +194,16 @@ impl Removal {
         Ok(Removal {
             target: target.clone(),
             path,
+            existing: metadata,
         })
     }
 
     /// Deletes it.
     pub fn commit(self) -> Result<(), Error> {
+        let now = fs::symlink_metadata(&self.path);
+        if now.is_ok_and(|now| !is_same(Some(&self.existing), Some(&now))) {
+            return Err(self.target.changed());
+        }
         fs::remove_file(&self.path).map_err(|source| self.target.error("deleted", source))
     }
 }
@@ -163,16 +232,23 @@ impl Beside {
         })
     }
 
-    fn look_like(&self, like: &Metadata) -> io::Result<()> {
+    /// Gives it the mode, owner and group of another file; what of that was not possible.
+    fn look_like(&self, like: &Metadata) -> io::Result<Vec<Lost>> {
+        let mut lost = Vec::new();
         let own = self.file.metadata()?;
-        if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            // Only root may give files away; for others the file becomes theirs, as with any
-            // editor that renames.
-            let _ = fchown(&self.file, Some(like.uid()), Some(like.gid()));
+        // One after the other: the group may be ours to give though the owner is not.
+        if own.uid() != like.uid() && fchown(&self.file, Some(like.uid()), None).is_err() {
+            lost.push(Lost::Owner);
         }
         // Without set-user-id and its kin, which the kernel also takes from a file that is written.
-        let mode = like.mode() & 0o777;
-        self.file.set_permissions(Permissions::from_mode(mode))
+        let mut mode = like.mode() & 0o777;
+        if own.gid() != like.gid() && fchown(&self.file, None, Some(like.gid())).is_err() {
+            lost.push(Lost::Group);
+            // Another group may do only what everybody may.
+            mode &= 0o707 | (mode & 0o007) << 3;
+        }
+        self.file.set_permissions(Permissions::from_mode(mode))?;
+        Ok(lost)
     }
 }
 

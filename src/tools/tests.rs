@@ -56,6 +56,7 @@ pub(super) fn place(scratch: &Scratch) -> Workplace {
     Workplace {
         cwd: scratch.path().to_owned(),
         spill_dir: None,
+        room: Room::default(),
         limits: Limits::default(),
         bash_timeout: Duration::from_secs(120),
         docs: vec![],

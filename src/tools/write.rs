@@ -10,6 +10,7 @@ use crate::tools::Tool;
 use crate::tools::Workplace;
 use crate::tools::arguments::Arguments;
 use crate::tools::diff::Changes;
+use crate::tools::encoding::Encoding;
 use crate::tools::file;
 use crate::tools::file::Target;
 use crate::tools::replace::Destination;
@@ -38,22 +39,32 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     let destination = Destination::find(&target, &place.cwd)?;
     // A file too large to be compared, or one that may be written but not read, is replaced all
     // the same; there is just nothing to take over from it.
-    let old = match destination.existing {
-        Some(_) => target.read(file::WHOLE_BYTES_MAX).unwrap_or_default(),
-        None => Vec::new(),
+    let (encoding, old) = match destination.existing {
+        Some(_) => target.read_text(file::WHOLE_BYTES_MAX).unwrap_or_default(),
+        None => Default::default(),
     };
     let verb = match destination.existing {
         Some(_) => "replaced",
         None => "created",
     };
-    let (bytes, kept) = style::like(&old, &content);
-    destination.stage(&bytes, None)?.commit()?;
+    let (new, kept) = style::like(&old, &content);
+    let changes = Changes::of(&target.name, &old, &new);
+    let bytes = encoding.encode(new);
+    let lost = destination.stage(&bytes, None)?.commit()?;
 
-    let changes = Changes::of(&target.name, &old, &bytes);
-    let lines = content.lines().count();
-    let mut text = format!("{verb} {}: {lines} lines", target.name);
+    let lines = match content.lines().count() {
+        1 => "1 line".to_owned(),
+        count => format!("{count} lines"),
+    };
+    let mut text = format!("{verb} {}: {lines}", target.name);
+    if encoding != Encoding::Bytes {
+        text.push_str(", kept its UTF-16");
+    }
     for kept in kept {
         text.push_str(&format!(", kept its {}", kept.name()));
+    }
+    for lost in lost {
+        text.push_str(&format!("; {lost}"));
     }
     Ok(Start::Answer(Answer {
         summary: changes.summary(),

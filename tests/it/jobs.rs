@@ -10,13 +10,14 @@ use serde_json::Value;
 use serde_json::json;
 
 /// Hands that are asked one call after another.
-struct Talk {
+pub struct Talk {
     hands: Running,
     calls: usize,
 }
 
 impl Talk {
-    fn start(place: &Place) -> Talk {
+    /// Starts them, with the sandbox of a run.
+    pub fn start(place: &Place) -> Talk {
         Talk {
             hands: start(place, "workspace"),
             calls: 0,
@@ -25,7 +26,7 @@ impl Talk {
 
     /// Asks, and returns what the model reads then.
     #[track_caller]
-    fn ask(&mut self, name: &str, arguments: &Value) -> String {
+    pub fn ask(&mut self, name: &str, arguments: &Value) -> String {
         self.calls += 1;
         let id = format!("call-{}", self.calls);
         self.hands.write(&call(&id, name, arguments));
@@ -57,7 +58,8 @@ impl Talk {
         self.ask("job", &json!({"action": "list"}))
     }
 
-    fn end(mut self) {
+    /// Lets them end.
+    pub fn end(mut self) {
         self.hands.close_stdin();
         self.hands.wait().check_code(0);
     }

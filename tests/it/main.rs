@@ -34,6 +34,8 @@ mod demo;
 mod exec;
 // Pages of the network as text.
 mod fetch;
+// Files as calls change them.
+mod files;
 // Many processes, one login.
 mod fleet;
 // Tools and patches without a model.

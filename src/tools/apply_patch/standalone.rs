@@ -119,6 +119,7 @@ pub fn apply(text: &str, cwd: &Path) -> Result<String, Error> {
         stay_inside(hunk, cwd)?;
     }
     let mut done = Plan::default();
+    let mut told = String::new();
     for hunk in hunks {
         let path = path_of(&hunk).to_owned();
         let tried = tried(&hunk);
@@ -133,12 +134,12 @@ pub fn apply(text: &str, cwd: &Path) -> Result<String, Error> {
             other => failed(other.into()),
         })?;
         let ready = plan.prepare(cwd).map_err(|error| failed(error.into()))?;
-        ready.commit().map_err(failed)?;
+        told += &ready.commit().map_err(failed)?;
         for (deed, name) in plan.done {
             done.say(deed, name);
         }
     }
-    Ok(done.report())
+    Ok(done.report() + &told)
 }
 
 /// What the official program says that it tried.

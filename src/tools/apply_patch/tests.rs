@@ -106,6 +106,36 @@ fn a_move_takes_the_mode_along() {
 }
 
 #[test]
+fn what_a_patch_changes_is_bounded_all_together() {
+    let scratch = Scratch::new();
+    let file = "x\n".repeat(7 * 1024 * 1024);
+    let mut patch = "*** Begin Patch\n".to_owned();
+    for name in ["a", "b", "c"] {
+        scratch.write(name, &file);
+        patch += &format!("*** Update File: {name}\n*** Move to: {name}{name}\n");
+    }
+    let refused = answer_to(&freeform(&(patch + "*** End Patch")), &place(&scratch));
+    let words = "nothing was changed: the files of this patch up to c are larger than 67108864";
+    assert!(
+        text_of(&refused).starts_with(words),
+        "{}",
+        text_of(&refused)
+    );
+    assert_eq!(scratch.names(), ["a", "b", "c"]);
+}
+
+#[test]
+fn what_a_file_cannot_keep_is_told_behind_the_report() {
+    let scratch = Scratch::new();
+    let path = scratch.write("a", "one\n");
+    fs::hard_link(&path, scratch.path().join("b")).unwrap();
+    let patch = "*** Begin Patch\n*** Update File: a\n-one\n+two\n*** End Patch";
+    let answer = answer_to(&freeform(patch), &place(&scratch));
+    let told = "Success. Updated the following files:\nM a\na: it had one more name (a hard link)";
+    assert!(text_of(&answer).starts_with(told), "{}", text_of(&answer));
+}
+
+#[test]
 fn a_link_is_deleted_itself_and_updated_through() {
     let scratch = Scratch::new();
     scratch.write("file", "one\n");

@@ -72,8 +72,34 @@ fn what_is_missing_or_large_is_said() {
     unread(
         &scratch,
         "a\0b",
-        "a\0b cannot be read: file name contained an unexpected NUL byte",
+        "the path 'a\\0b' has a NUL byte, which no path can have",
     );
+}
+
+#[test]
+fn a_name_that_cannot_be_is_said_in_words() {
+    let scratch = Scratch::new();
+    let home = "in ~/a the ~ is a name like any other here, and there is no such directory; name \
+                the home directory from / on";
+    unread(&scratch, "~/a", home);
+    scratch.write("~/a", "x");
+    assert!(Target::new(scratch.path(), "~/a").is_ok());
+    symlink("b", scratch.path().join("a")).unwrap();
+    symlink("a", scratch.path().join("b")).unwrap();
+    let loops = "it leads through symbolic links that lead to each other";
+    unread(&scratch, "a", &format!("a cannot be read: {loops}"));
+    unread(&scratch, "a/c", &format!("a/c cannot be read: {loops}"));
+    let target = Target::new(scratch.path(), "a").unwrap();
+    let followed = target.followed(scratch.path()).unwrap_err();
+    assert_eq!(
+        followed.to_string(),
+        format!("a cannot be written: {loops}")
+    );
+    for name in ["x".repeat(256), "x/".repeat(2100) + "x"] {
+        let read = Target::new(scratch.path(), &name).unwrap().read(10);
+        let words = read.unwrap_err().to_string();
+        assert!(words.contains("its name is too long"), "{words}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ const SMALL: Limits = Limits {
 };
 
 fn collect(limits: Limits, spill: Option<PathBuf>, pieces: &[&[u8]]) -> Collected {
-    let mut collector = Collector::new(limits, spill);
+    let mut collector = Collector::new(limits, spill, Room::default());
     for piece in pieces {
         collector.push(piece);
     }
@@ -98,6 +98,32 @@ fn a_full_spill_file_says_how_much_it_has() {
 }
 
 #[test]
+fn all_files_of_a_session_have_one_room() {
+    let scratch = Scratch::new();
+    let room = Room::new(1500);
+    let mut files = Vec::new();
+    for name in ["1.txt", "2.txt", "3.txt"] {
+        let path = scratch.path().join(name);
+        let mut collector = Collector::new(SMALL, Some(path), room.clone());
+        collector.push(&[b'x'; 900]);
+        files.push(collector.finish());
+    }
+    assert_eq!(files[0].note, None);
+    assert!(files[1].text.contains("the first 600 of 900 bytes are in"));
+    let note = files[1].note.clone().unwrap();
+    assert!(note.contains("2.txt takes no more"), "{note}");
+    assert_eq!(files[2].spill, None);
+    assert!(
+        files[2]
+            .text
+            .contains("bytes (0 line ends) left out of 900")
+    );
+    assert!(files[2].note.is_some());
+    let written = |name: &str| scratch.read(name).len();
+    assert_eq!(written("1.txt") + written("2.txt") + written("3.txt"), 1500);
+}
+
+#[test]
 fn a_spill_file_that_cannot_be_written_is_said_and_loses_nothing_else() {
     let scratch = Scratch::new();
     let file = scratch.write("file", "");
@@ -113,7 +139,7 @@ fn a_spill_file_that_cannot_be_written_is_said_and_loses_nothing_else() {
 
 #[test]
 fn memory_stays_flat() {
-    let mut collector = Collector::new(Limits::default(), None);
+    let mut collector = Collector::new(Limits::default(), None, Room::default());
     let piece = [b'x'; 100_000];
     for _ in 0..200 {
         collector.push(&piece);
@@ -132,9 +158,20 @@ fn bytes_that_are_no_text_are_named() {
         note(latin).as_deref(),
         Some("bytes that are not UTF-8 are shown as \u{fffd}")
     );
-    let list = b"src/main.rs\0src/lib.rs\0";
-    assert_eq!(note(list).as_deref(), Some("NUL bytes are shown as \\0"));
+    let cyrillic = b"\xf0\xd2\xc9\xd7\xc5\xd4, \xcd\xc9\xd2\n";
+    let got = collect(Limits::default(), None, &[cyrillic]);
+    assert!(
+        got.text.ends_with(", \u{fffd}\u{fffd}\u{fffd}\n"),
+        "{got:?}"
+    );
+    for list in [&b"src/main.rs\0src/lib.rs\0"[..], b"ab\0c\n"] {
+        assert_eq!(note(list).as_deref(), Some("NUL bytes are shown as \\0"));
+    }
     let elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0";
     let got = collect(Limits::default(), None, &[elf]);
     assert_eq!(got.text, "[20 bytes of binary data, not shown]\n");
+    let random = crate::base::random::bytes::<1024>().unwrap();
+    for bytes in [&[0; 100][..], b"U\0T\0F\0-\x001\x006\0", &random] {
+        assert_eq!(note(bytes).as_deref(), Some("the output is binary"));
+    }
 }

@@ -60,6 +60,39 @@ fn output_is_bounded_by_bytes_too() {
 }
 
 #[test]
+fn a_cut_line_is_cut_between_characters_and_says_what_it_is() {
+    let wide = "\u{20ac}".repeat(700);
+    let shown = "\u{20ac}".repeat(666);
+    check(
+        &wide,
+        "",
+        &format!("1\t{shown}[… 102 more bytes in this line]\n"),
+    );
+    let latin = [b"caf\xe9 ".as_slice(), &[b'x'; 3_000]].concat();
+    let answer = read(&latin, "");
+    assert!(text_of(&answer).ends_with("[bytes that are not UTF-8 are shown as \u{fffd}]\n"));
+}
+
+#[test]
+fn utf_16_is_read_as_text() {
+    let text = "\u{e9}\r\nb\r\n\u{1f600}";
+    let units = text.encode_utf16();
+    let file: Vec<u8> = std::iter::once(0xfeff)
+        .chain(units)
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let note = "[the file is UTF-16; what changes it here keeps that]\n[lines end with CRLF]\n";
+    check(&file, "", &format!("1\t\u{e9}\n2\tb\n3\t\u{1f600}\n{note}"));
+    check(
+        &file,
+        ",\"offset\":2,\"limit\":1",
+        &format!("2\tb\n[more follows; go on with offset 3]\n{note}"),
+    );
+    let words = "f begins with the mark of UTF-16 but is none; look at it with bash: xxd";
+    check(b"\xff\xfea", "", words);
+}
+
+#[test]
 fn one_endless_line_is_cut_and_counted() {
     let long = [b"a\n".as_slice(), &vec![b'x'; 50_000_000], b"\nb\n"].concat();
     let answer = read(&long, "");
@@ -91,7 +124,7 @@ fn any_bytes_are_shown_as_text_or_named() {
     check(
         b"\xff\xfea\0",
         "",
-        "f (4 bytes) is UTF-16 text; read it with bash: iconv -f UTF-16 -t UTF-8",
+        "1\ta\n[the file is UTF-16; what changes it here keeps that]\n",
     );
     check(
         b"GIF89a",

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 fn write(scratch: &Scratch, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let target = Target::new(scratch.path(), name)?;
     let destination = Destination::find(&target, scratch.path())?;
-    destination.stage(bytes, None)?.commit()
+    destination.stage(bytes, None)?.commit().map(|_| ())
 }
 
 fn mode(scratch: &Scratch, name: &str) -> u32 {
@@ -26,6 +26,54 @@ fn a_replaced_file_keeps_its_mode_and_nothing_is_left_beside_it() {
         assert_eq!(scratch.read("run.sh"), b"new");
         assert_eq!(scratch.names(), ["run.sh"]);
     }
+}
+
+#[test]
+fn what_a_file_cannot_keep_is_told() {
+    let scratch = Scratch::new();
+    let path = scratch.write("file", "old");
+    fs::hard_link(&path, scratch.path().join("twin")).unwrap();
+    let target = Target::new(scratch.path(), "file").unwrap();
+    let replace = || {
+        let destination = Destination::find(&target, scratch.path()).unwrap();
+        destination.stage(b"new", None).unwrap().commit().unwrap()
+    };
+    assert_eq!(replace(), [Lost::Links(1)]);
+    assert_eq!(scratch.read("twin"), b"old");
+    assert_eq!(scratch.read("file"), b"new");
+    assert_eq!(replace(), []);
+    // Only root may try the rest.
+    if std::os::unix::fs::chown(&path, Some(4711), Some(4712)).is_ok() {
+        assert_eq!(replace(), []);
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712));
+    }
+}
+
+#[test]
+fn a_file_that_is_changed_meanwhile_stays_as_it_is() {
+    let scratch = Scratch::new();
+    let path = scratch.write("file", "old");
+    let stage = |name: &str| {
+        let target = Target::new(scratch.path(), name).unwrap();
+        let destination = Destination::find(&target, scratch.path()).unwrap();
+        destination.stage(b"new", None).unwrap()
+    };
+    let (first, second) = (stage("file"), stage("none"));
+    let target = Target::new(scratch.path(), "file").unwrap();
+    let removal = Removal::find(&target, scratch.path()).unwrap();
+    fs::write(&path, "other").unwrap();
+    scratch.write("none", "made");
+    let words = "was changed by something else just now; read it again";
+    let said = |outcome: Result<Vec<Lost>, Error>| outcome.unwrap_err().to_string();
+    assert_eq!(said(first.commit()), format!("file {words}"));
+    assert_eq!(said(second.commit()), format!("none {words}"));
+    assert_eq!(
+        said(removal.commit().map(|_| vec![])),
+        format!("file {words}")
+    );
+    assert_eq!(scratch.names(), ["file", "none"]);
+    assert_eq!(scratch.read("file"), b"other");
 }
 
 #[test]
