@@ -45,9 +45,12 @@ impl Failure {
             Failure::Provider(provider::Error::Auth { .. }) => {
                 Some(provider.login_hint().to_string())
             }
-            Failure::Provider(provider::Error::Retry {
-                after: Some(after), ..
-            }) => Some(format!(
+            Failure::Provider(
+                provider::Error::Busy { after, .. }
+                | provider::Error::Retry {
+                    after: Some(after), ..
+                },
+            ) => Some(format!(
                 "the service asks for a wait of {}; RETRY_MAX and RETRY_TOTAL limit ours",
                 Spoken(*after)
             )),

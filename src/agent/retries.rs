@@ -30,6 +30,7 @@ impl Retries {
     pub(super) fn wait_after(&mut self, failure: &Failure, agent: &Agent) -> Option<Duration> {
         let after = match failure {
             Failure::Provider(provider::Error::Retry { after, .. }) => *after,
+            Failure::Provider(provider::Error::Busy { after, .. }) => Some(*after),
             Failure::Net(error) if is_passing(error) => None,
             // Who renews the login may be away for a moment like anyone else.
             Failure::Auth(error) if error.is_passing() => None,

@@ -101,6 +101,7 @@ fn exit_of_refusal(error: &provider::Error) -> Exit {
         provider::Error::Quota { .. } => Exit::Quota,
         provider::Error::Unfit { otherwise, .. } => exit_of_refusal(otherwise),
         provider::Error::Retry { .. }
+        | provider::Error::Busy { .. }
         | provider::Error::Overflow { .. }
         | provider::Error::OtherWire { .. }
         | provider::Error::Refused { .. } => Exit::Provider,

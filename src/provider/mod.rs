@@ -190,6 +190,14 @@ pub enum Error {
         /// What happened.
         detail: String,
     },
+    /// The same, from a service that has too much to do or is being mended: however long it wants
+    /// us to wait, that is not for this account's sake.
+    Busy {
+        /// How long the service wants us to wait.
+        after: Duration,
+        /// What happened.
+        detail: String,
+    },
     /// The credential was not accepted: read it again, then refresh it, once each.
     Auth {
         /// What the service said.
@@ -246,7 +254,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Retry { detail, .. } | Error::Settings { detail } => f.write_str(detail),
+            Error::Retry { detail, .. }
+            | Error::Busy { detail, .. }
+            | Error::Settings { detail } => f.write_str(detail),
             Error::Auth { detail } => write!(f, "the service does not accept the login: {detail}"),
             Error::Forbidden { detail } => write!(f, "the service forbids this: {detail}"),
             Error::Quota { detail, .. } => write!(f, "the allowance is spent: {detail}"),
@@ -276,6 +286,7 @@ impl Error {
     pub fn detail_mut(&mut self) -> &mut String {
         match self {
             Error::Retry { detail, .. }
+            | Error::Busy { detail, .. }
             | Error::Auth { detail }
             | Error::Forbidden { detail }
             | Error::Quota { detail, .. }

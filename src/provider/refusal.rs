@@ -212,9 +212,9 @@ impl Refusal {
     fn into_error(self, sort: Sort, status: u16) -> Error {
         let detail = bounded(&self.words);
         match sort {
-            Sort::Retry => Error::Retry {
-                after: self.after,
-                detail,
+            Sort::Retry => match self.after {
+                Some(after) if status >= 500 => Error::Busy { after, detail },
+                after => Error::Retry { after, detail },
             },
             Sort::Auth => Error::Auth { detail },
             Sort::Forbidden => Error::Forbidden { detail },

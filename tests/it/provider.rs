@@ -314,6 +314,14 @@ fn a_failed_answer_ends_with_the_services_words() {
 }
 
 #[test]
+fn a_wait_that_is_too_long_is_the_allowance_only_where_the_account_is_at_fault() {
+    let body = json!({"error": {"message": "come back later"}});
+    let later = |status| Reply::json_with(status, "retry-after: 3600\r\n", &body);
+    check_ends(&run([later(429)], &[]), 4, "quota", "come back later");
+    check_ends(&run([later(503)], &[]), 5, "failed", "come back later");
+}
+
+#[test]
 fn an_answer_that_was_cut_off_keeps_its_words_and_says_so() {
     let cut = Answer::new()
         .say("as far as I g")
