@@ -1,6 +1,7 @@
-//! Ground that every floor stands on: time, dates, secrets, digests, random bytes, text. No files,
-//! no sockets.
+//! Ground that every floor stands on: time, dates, cancelling, secrets, digests, random bytes, text.
+//! No files, no sockets.
 
+pub mod cancel;
 pub mod clock;
 pub mod date;
 pub mod digest;

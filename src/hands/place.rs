@@ -3,6 +3,7 @@
 //! Goes to the working directory, makes a directory for temporary files, applies the sandbox, and
 //! then, already under it, looks around: what the prompt tells the model about the place.
 
+use crate::base::cancel::Cancel;
 use crate::hands::server::Options;
 use crate::hands::temp::TempDir;
 use crate::hands::wire;
@@ -108,6 +109,7 @@ impl Place {
                 docs: start.docs.iter().map(|dir| dir.0.clone()).collect(),
                 manuals: manuals(&cut),
                 tools: start.tools.clone(),
+                cancel: Cancel::default(),
             },
             shell,
             temp,

@@ -4,6 +4,7 @@
 //! `bash` begins here too, since its arguments are checked like any other's; what comes back is
 //! then a command for the loop to run.
 
+use crate::base::cancel::Cancel;
 use crate::base::clock::Deadline;
 use crate::chat::ToolCall;
 use crate::tools;
@@ -64,7 +65,7 @@ pub enum How {
 
 /// All calls that need no process.
 pub struct Workers {
-    place: Arc<Workplace>,
+    place: Workplace,
     /// In order; the first is next.
     waiting: Vec<Job>,
     busy: Vec<Busy>,
@@ -79,6 +80,8 @@ struct Busy {
     job: Job,
     deadline: Deadline,
     is_cancelled: bool,
+    /// What the tool looks at.
+    cancel: Cancel,
 }
 
 impl Workers {
@@ -90,7 +93,7 @@ impl Workers {
         ear.set_nonblocking(true)?;
         let (sender, receiver) = mpsc::channel();
         Ok(Workers {
-            place: Arc::new(place),
+            place,
             waiting: Vec::new(),
             busy: Vec::new(),
             sender,
@@ -120,6 +123,7 @@ impl Workers {
     pub fn cancel(&mut self, id: &str) -> Vec<Finished> {
         for busy in self.busy.iter_mut().filter(|busy| busy.job.call.id == id) {
             busy.is_cancelled = true;
+            busy.cancel.raise();
             let grace = Deadline::after(CANCEL_GRACE, "the grace after a cancel");
             busy.deadline = busy.deadline.sooner(grace);
         }
@@ -149,6 +153,7 @@ impl Workers {
             }
         }
         for busy in self.busy.extract_if(.., |busy| busy.deadline.is_over()) {
+            busy.cancel.raise();
             let how = match busy.is_cancelled {
                 true => How::Cancelled,
                 false => How::TimedOut(TIME_MAX),
@@ -165,7 +170,11 @@ impl Workers {
     fn begin(&mut self, job: Job) -> Option<Finished> {
         let number = job.number;
         let call = job.call.clone();
-        let place = Arc::clone(&self.place);
+        let cancel = Cancel::default();
+        let place = Workplace {
+            cancel: cancel.clone(),
+            ..self.place.clone()
+        };
         let sender = self.sender.clone();
         let bell = Arc::clone(&self.bell);
         let work = move || {
@@ -181,6 +190,7 @@ impl Workers {
             job,
             deadline: Deadline::after(TIME_MAX, "the time for a tool"),
             is_cancelled: false,
+            cancel,
         });
         None
     }
@@ -205,6 +215,7 @@ mod tests {
             docs: vec![],
             manuals: vec![],
             tools: vec!["bash".into()],
+            cancel: Cancel::default(),
         };
         Workers::new(place).unwrap()
     }

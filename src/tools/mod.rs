@@ -23,6 +23,7 @@ mod style;
 mod view_image;
 mod write;
 
+use crate::base::cancel::Cancel;
 use crate::base::text;
 use crate::chat::CallKind;
 use crate::chat::Part;
@@ -77,6 +78,8 @@ pub struct Workplace {
     pub manuals: Vec<PathBuf>,
     /// The names of the tools that are switched on.
     pub tools: Vec<String>,
+    /// Raised when nobody waits for the answer any more.
+    pub cancel: Cancel,
 }
 
 impl Workplace {

@@ -62,6 +62,7 @@ pub(super) fn place(scratch: &Scratch) -> Workplace {
         docs: vec![],
         manuals: vec![],
         tools: TOOLS.iter().map(|tool| tool.spec.name.to_owned()).collect(),
+        cancel: Cancel::default(),
     }
 }
 
