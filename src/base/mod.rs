@@ -1,5 +1,5 @@
-//! Ground that every floor stands on: time, dates, cancelling, secrets, digests, random bytes, text.
-//! No files, no sockets.
+//! Ground that every floor stands on: time, dates, cancelling, secrets, digests, random bytes,
+//! text. No files, no sockets.
 
 pub mod cancel;
 pub mod clock;

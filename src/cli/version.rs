@@ -12,7 +12,7 @@ const RUSTLS: &str = "0.23.46";
 
 /// Packages of other people below us: the lines of `cargo tree -e normal` for the static target,
 /// each once and without ourselves. `tests/tidy.rs` compares.
-pub const PACKAGES_LINKED: usize = 36;
+pub const PACKAGES_LINKED: usize = 49;
 
 #[derive(Serialize)]
 struct Facts {

@@ -101,55 +101,16 @@ pub static KEYS: &[Key] = &[
         TIGHTEN,
         "0 gives the model no tools at all",
     ),
-    key(
-        "TOOL_BASH",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that runs commands",
-    ),
-    key(
-        "TOOL_READ",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that reads files",
-    ),
-    key(
-        "TOOL_WRITE",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that writes whole files",
-    ),
-    key(
-        "TOOL_EDIT",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that replaces text in files",
-    ),
-    key(
-        "TOOL_APPLY_PATCH",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that applies patches",
-    ),
-    key(
-        "TOOL_VIEW_IMAGE",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that shows the model an image",
-    ),
-    key(
-        "TOOL_DOCS",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that searches manuals",
-    ),
+    tool("TOOL_BASH", "the tool that runs commands"),
+    tool("TOOL_READ", "the tool that reads files"),
+    tool("TOOL_WRITE", "the tool that writes whole files"),
+    tool("TOOL_EDIT", "the tool that replaces text in files"),
+    tool("TOOL_APPLY_PATCH", "the tool that applies patches"),
+    tool("TOOL_VIEW_IMAGE", "the tool that shows the model an image"),
+    tool("TOOL_GREP", "the tool that searches the lines of files"),
+    tool("TOOL_GLOB", "the tool that finds files by their names"),
+    tool("TOOL_LIST", "the tool that lists folders"),
+    tool("TOOL_DOCS", "the tool that searches manuals"),
     key(
         "DOCS_PATH",
         Kind::Text,
@@ -171,13 +132,7 @@ pub static KEYS: &[Key] = &[
         TIGHTEN,
         "1 lets that tool also read this machine's and its neighbours' pages",
     ),
-    key(
-        "TOOL_PLAN",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
-        "the tool that shows the steps of a task",
-    ),
+    tool("TOOL_PLAN", "the tool that shows the steps of a task"),
     key(
         "TOOL_WEB_SEARCH",
         Kind::Flag,
@@ -185,18 +140,12 @@ pub static KEYS: &[Key] = &[
         TIGHTEN,
         "1 lets the service search the web by itself, where it can",
     ),
-    key(
+    tool(
         "TOOL_ASK_USER",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
         "the tool that asks you a question, where you sit at a terminal",
     ),
-    key(
+    tool(
         "TOOL_JOB",
-        Kind::Flag,
-        "1",
-        TIGHTEN,
         "the tool that shows and ends what runs in the background",
     ),
     key(
@@ -580,6 +529,11 @@ const fn key(
         harmless,
         help,
     }
+}
+
+/// A tool that can be switched off.
+const fn tool(name: &'static str, help: &'static str) -> Key {
+    key(name, Kind::Flag, "1", TIGHTEN, help)
 }
 
 /// A text that may hold a password.

@@ -2,7 +2,10 @@
 //! and whether a folder can be written.
 
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::fcntl::OFlag;
+use nix::fcntl::openat;
+use nix::sys::stat::Mode;
 use nix::unistd::AccessFlags;
 use nix::unistd::access;
 use std::fs;
@@ -43,6 +46,15 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// Whether this process may make files in `folder`, by its mode and its mount (access(2)).
 pub fn may_write(folder: &Path) -> io::Result<()> {
     Ok(access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?)
+}
+
+/// Opens whatever has this name to be read, without waiting for anybody.
+///
+/// As `File::open` does it, but with one call to the system: musl's open(2) sets `FD_CLOEXEC` with
+/// a second one, for kernels before 2.6.23.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    Ok(File::from(openat(AT_FDCWD, path, flags, Mode::empty())?))
 }
 
 #[cfg(test)]

@@ -218,6 +218,14 @@ impl Arguments {
         texts.ok_or_else(|| self.kind_error(field, "a list of strings", &value))
     }
 
+    /// A list of texts, or a single one; none if it is not there.
+    pub fn one_or_more(&mut self, field: &str) -> Result<Vec<String>, Error> {
+        match self.fields.get(field) {
+            Some(Value::String(_)) => Ok(vec![self.text(field)?]),
+            _ => self.texts(field),
+        }
+    }
+
     /// Objects with the fields `known`: at least one.
     pub fn objects(
         &mut self,

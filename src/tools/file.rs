@@ -10,6 +10,7 @@ use crate::base::text;
 use crate::sys::file;
 use crate::sys::file::NO_WAIT;
 use crate::tools::encoding::Encoding;
+use crate::tools::name;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -123,7 +124,7 @@ impl fmt::Display for Error {
                 kind: "a directory",
             } => write!(
                 f,
-                "{name} is a directory, not a file; list it with bash: ls"
+                "{name} is a directory, not a file; look into it with list"
             ),
             Error::Kind { name, kind } => write!(f, "{name} is {kind}, not a regular file"),
             Error::Large {
@@ -184,7 +185,7 @@ impl std::error::Error for Error {
 }
 
 /// The system's reason in words that say what can be done.
-fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let words = match error.kind() {
         _ if file::is_link_loop(error) => "it leads through symbolic links that lead to each other",
         io::ErrorKind::InvalidFilename => {
@@ -218,7 +219,7 @@ pub struct Target {
 impl Target {
     /// The file `name`, which is absolute or relative to `cwd`.
     pub fn new(cwd: &Path, name: &str) -> Result<Target, Error> {
-        let path = cwd.join(name);
+        let path = cwd.join(name::given(name));
         let is_none = name.is_empty() || name.ends_with('/') || name.contains('\0');
         if is_none || path.file_name().is_none() {
             return Err(Error::Name {

@@ -13,14 +13,19 @@ pub mod docs;
 mod edit;
 mod encoding;
 pub mod file;
+mod glob;
+mod grep;
 pub mod job;
 pub mod limit;
+mod list;
 pub mod log;
+mod name;
 mod near;
 mod read;
 mod replace;
 mod style;
 mod view_image;
+mod walk;
 mod write;
 
 use crate::base::cancel::Cancel;
@@ -46,6 +51,9 @@ pub static TOOLS: &[Tool] = &[
     edit::TOOL,
     apply_patch::TOOL,
     view_image::TOOL,
+    grep::TOOL,
+    glob::TOOL,
+    list::TOOL,
     docs::TOOL,
     job::TOOL,
 ];

@@ -31,7 +31,7 @@ fn what_is_no_regular_file_is_named_at_once() {
     unread(
         &scratch,
         ".",
-        ". is a directory, not a file; list it with bash: ls",
+        ". is a directory, not a file; look into it with list",
     );
     unread(&scratch, "", "the path '' does not name a file");
     unread(&scratch, "a/", "the path 'a/' does not name a file");
