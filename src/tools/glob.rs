@@ -23,8 +23,8 @@ use std::time::SystemTime;
 pub(super) const TOOL: Tool = Tool {
     spec: ToolSpec {
         name: "glob",
-        description: "Finds files by name, the last changed first: **/*.rs, src/*.{c,h}. Hidden \
-            and git-ignored ones are left out unless the pattern means them.",
+        description: "Finds files by name, the last changed first: **/*.rs, src/*.{c,h}. \
+            Git-ignored ones are left out, hidden ones too unless the pattern names a dot first.",
         input: Input::Schema(concat!(
             r#"{"type":"object","properties":{"pattern":{"type":"string","#,
             r#""description":"relative to path; without a slash, at any depth"},"#,
@@ -50,7 +50,10 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     let troubles = Troubles::default();
     let stop = Stop::new(place);
     let mut walk = walk::walk(&root, &place.cwd, Filter::Ignored, &troubles)?;
-    walk.overrides(walk::globs(&root.path, &[pattern])?);
+    // Within the walk a pattern would also bring back what is ignored.
+    let wanted = walk::globs(&root.path, std::slice::from_ref(&pattern))?;
+    let means_hidden = pattern.split('/').any(|part| part.starts_with('.'));
+    walk.hidden(!means_hidden);
 
     let mut newest = Newest::default();
     let mut is_stopped = false;
@@ -60,7 +63,10 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
             break;
         }
         match entry {
-            Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
+            Ok(entry)
+                if entry.file_type().is_some_and(|kind| kind.is_file())
+                    && wanted.matched(entry.path(), false).is_whitelist() =>
+            {
                 let changed = entry
                     .metadata()
                     .ok()

@@ -1,5 +1,5 @@
 //! Real servers on loopback, asked by the built program; `make test-real` runs this. They are those
-//! of Debian, one of npm and two of PyPI.
+//! of Debian, one of npm and two of PyPI; and the programs that search files as our tools do.
 //!
 //! What a scripted server cannot show: that ours and theirs mean the same. Each test starts what it
 //! needs for itself, in the foreground and as nobody, with its configuration in a temporary folder;
@@ -46,5 +46,7 @@ mod oidc;
 mod litellm;
 // A model itself.
 mod llama;
+// Who else searches files.
+mod search;
 // A network that loses packets, and name servers that do not answer.
 mod namespace;

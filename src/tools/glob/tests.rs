@@ -37,6 +37,7 @@ fn patterns_are_those_of_ripgrep() {
         ("sub/**", &["sub/c.rs", "sub/deep/d.rs"]),
         ("{a,b}.*", &["a.rs", "b.txt"]),
         ("[bc].*", &["b.txt", "sub/c.rs"]),
+        (".h/*", &[".h/e.rs"]),
         ("none", &[]),
     ] {
         let arguments = json!({"pattern": pattern}).to_string();
@@ -48,6 +49,25 @@ fn patterns_are_those_of_ripgrep() {
         let mut expected = expected.to_vec();
         expected.sort_unstable();
         assert_eq!(found, expected, "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_ignored_is_not_found_whatever_the_pattern() {
+    let scratch = Scratch::new();
+    for (name, text) in [
+        (".git/HEAD", ""),
+        (".gitignore", "*.log\n/target\n"),
+        ("a.log", ""),
+        ("b.rs", ""),
+        ("target/c.rs", ""),
+    ] {
+        scratch.write(name, text);
+    }
+    for pattern in ["*", "**/*", "*.{rs,log}"] {
+        let arguments = json!({"pattern": pattern}).to_string();
+        let answer = answer_to(&call("glob", &arguments), &place(&scratch));
+        assert_eq!(text_of(&answer), "b.rs\n", "{pattern}");
     }
 }
 
