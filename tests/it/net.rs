@@ -149,7 +149,7 @@ fn an_answer_that_is_nothing_but_signs_of_life_ends_too() {
         steps.truncate(1);
         let chunk = format!("{:x}\r\n{event}\r\n", event.len());
         steps.push(Step::Flood(chunk.into()));
-        let ran = run_once([Reply::steps(steps)], &["IDLE_TIMEOUT=20ms"]);
+        let ran = run_once([Reply::steps(steps)], &["IDLE_TIMEOUT=200ms"]);
         check_fails(&ran, "12 times IDLE_TIMEOUT");
     }
 }
