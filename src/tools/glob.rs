@@ -65,7 +65,7 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         match entry {
             Ok(entry)
                 if entry.file_type().is_some_and(|kind| kind.is_file())
-                    && wanted.matched(entry.path(), false).is_whitelist() =>
+                    && !wanted.matched(entry.path(), false).is_ignore() =>
             {
                 let changed = entry
                     .metadata()

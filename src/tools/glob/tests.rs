@@ -37,6 +37,7 @@ fn patterns_are_those_of_ripgrep() {
         ("sub/**", &["sub/c.rs", "sub/deep/d.rs"]),
         ("{a,b}.*", &["a.rs", "b.txt"]),
         ("[bc].*", &["b.txt", "sub/c.rs"]),
+        ("!*.rs", &["b.txt"]),
         (".h/*", &[".h/e.rs"]),
         ("none", &[]),
     ] {

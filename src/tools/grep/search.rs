@@ -176,22 +176,22 @@ impl Pass<'_> {
                     return End::Done;
                 }
             }
-            let count = match source.read(&mut buffer[self.window.filled..]) {
+            let room = &mut buffer[self.window.filled..];
+            // At the start, what tells its encoding, and a byte more.
+            let mut count = match read_some(&mut source, room, if is_start { 4 } else { 1 }) {
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return End::Failed(error),
             };
-            let read = &buffer[self.window.filled..self.window.filled + count];
-            if is_start {
-                if read.starts_with(b"\xff\xfe") || read.starts_with(b"\xfe\xff") {
+            if std::mem::take(&mut is_start) {
+                if count > 1 && matches!(room, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
                     return End::Utf16;
                 }
-                if read.starts_with(b"\xef\xbb\xbf") {
-                    self.window.from = 3;
-                    self.shown_to = 3;
+                if room[..count].starts_with(b"\xef\xbb\xbf") {
+                    room.copy_within(3..count, 0);
+                    count -= 3;
                 }
-                is_start = false;
             }
+            let read = &room[..count];
             if memchr(0, read).is_some() {
                 return End::Binary;
             }
@@ -379,6 +379,20 @@ impl Pass<'_> {
         self.counted = 0;
         self.shown_to = self.shown_to.saturating_sub(keep);
     }
+}
+
+/// Reads at least `bytes_min` bytes, or what there is.
+fn read_some(source: &mut impl Read, room: &mut [u8], bytes_min: usize) -> io::Result<usize> {
+    let mut count = 0;
+    while count < bytes_min {
+        match source.read(&mut room[count..]) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }
 
 /// Where the line ends that has `position`: its newline, or the end.

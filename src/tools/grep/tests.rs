@@ -8,6 +8,12 @@ use crate::tools::tests::place;
 use crate::tools::tests::text_of;
 use serde_json::Value;
 use serde_json::json;
+use std::ffi::OsStr;
+use std::fs;
+use std::iter;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::process::Command;
 
 fn tree() -> Scratch {
     let scratch = Scratch::new();
@@ -144,4 +150,91 @@ fn an_answer_has_an_end_and_says_what_is_more() {
         text.contains("[120 more lines match, in 2 files altogether;"),
         "{text}"
     );
+}
+
+#[test]
+fn an_ignore_file_that_is_none_holds_nothing_up() {
+    let scratch = tree();
+    let fifo = scratch.path().join("sub/.gitignore");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    symlink("/dev/zero", scratch.path().join("sub/.ignore")).unwrap();
+    let answer = answer_to(
+        &call("grep", r#"{"pattern":"one","mode":"files"}"#),
+        &place(&scratch),
+    );
+    let text = text_of(&answer);
+    assert!(
+        text.starts_with("a.rs\n[left out: sub/.ignore: no regular file"),
+        "{text}"
+    );
+    let answer = answer_to(
+        &call("grep", r#"{"pattern":"one","path":"sub"}"#),
+        &place(&scratch),
+    );
+    assert!(text_of(&answer).contains("sub/.ignore is no regular file"));
+}
+
+#[test]
+fn a_name_is_harmless_and_can_be_given_back() {
+    let scratch = Scratch::new();
+    let name = b"b\x1b[2J\n\xff";
+    fs::write(scratch.path().join(OsStr::from_bytes(name)), "one\n").unwrap();
+    let place = place(&scratch);
+    let answer = answer_to(&call("grep", r#"{"pattern":"one","mode":"files"}"#), &place);
+    assert_eq!(text_of(&answer), "$'b\\x1b[2J\\n\\xff'\n");
+    let path = text_of(&answer).trim_end().replace('\\', "\\\\");
+    let arguments = format!("{{\"pattern\":\"one\",\"path\":\"{path}\",\"mode\":\"count\"}}");
+    let again = answer_to(&call("grep", &arguments), &place);
+    assert_eq!(text_of(&again), "$'b\\x1b[2J\\n\\xff':1\n");
+    let read = answer_to(&call("read", &format!("{{\"path\":\"{path}\"}}")), &place);
+    assert!(read.ok);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_named() {
+    // Root reads everything; a folder whose path is too long nobody does.
+    let scratch = Scratch::new();
+    let deep: PathBuf = iter::repeat_n("d".repeat(200), 15).collect();
+    for top in ["a", "b"] {
+        fs::create_dir_all(scratch.path().join(top).join(&deep)).unwrap();
+    }
+    let inner = scratch.path().join("a").join(deep).join("b");
+    fs::rename(scratch.path().join("b"), inner).unwrap();
+    let answer = answer_to(&call("grep", r#"{"pattern":"one"}"#), &place(&scratch));
+    let text = text_of(&answer);
+    assert!(text.contains("[left out: a/ddd"), "{text}");
+}
+
+#[test]
+fn a_cancelled_search_ends() {
+    let scratch = tree();
+    let place = place(&scratch);
+    place.cancel.raise();
+    let answer = answer_to(&call("grep", r#"{"pattern":"one"}"#), &place);
+    assert!(text_of(&answer).contains("there may be more"));
+    assert!(answer.truncated);
+}
+
+#[test]
+fn an_answer_is_no_longer_than_any_other() {
+    let scratch = Scratch::new();
+    for number in 0..120 {
+        scratch.write(&format!("f{number:03}"), "match\n".repeat(10));
+    }
+    let mut place = place(&scratch);
+    place.limits.head_bytes = 50;
+    place.limits.tail_bytes = 0;
+    for mode in ["content", "files", "count"] {
+        let arguments = json!({"pattern": "match", "mode": mode}).to_string();
+        let answer = answer_to(&call("grep", &arguments), &place);
+        let text = text_of(&answer);
+        assert!(text.len() < 180 && text.contains(" more "), "{text}");
+        assert!(answer.truncated);
+    }
 }
