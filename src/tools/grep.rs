@@ -96,7 +96,8 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     let regex = RegexBuilder::new(&pattern)
         .multi_line(true)
         .case_insensitive(arguments.flag("ignore_case")?)
-        .build()?;
+        .build()
+        .map_err(|error| invalid(&error))?;
 
     let troubles = Troubles::default();
     let mut walk = walk::walk(&root, &place.cwd, Filter::Ignored, &troubles)?;
@@ -138,6 +139,16 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
         files: 0,
     };
     Ok(Start::Answer(page.answer(&root, &found, notes)))
+}
+
+/// What is wrong with a pattern. The pattern is repeated, with a mark below, unless it is long.
+fn invalid(error: &regex::Error) -> Refusal {
+    const REPEATED_BYTES_MAX: usize = 1_000;
+    let words = error.to_string();
+    Refusal::new(match words.len() > REPEATED_BYTES_MAX {
+        true => words.lines().next_back().unwrap_or_default().to_owned(),
+        false => words,
+    })
 }
 
 /// What the model should know beside the matches.

@@ -41,6 +41,12 @@ const GITDIR_BYTES_MAX: u64 = 8 * 1024;
 /// Troubles that an answer names; more are counted.
 const TROUBLES_SHOWN_MAX: usize = 5;
 
+/// A path can have 4,096 bytes; the start tells where it is.
+const NAME_CHARS_MAX: usize = 200;
+
+/// Longer than any glob that means something.
+const GLOB_BYTES_MAX: usize = 1_000;
+
 /// The number of `/dev/null`, which may stand for an empty ignore file.
 const NULL_DEVICE: u64 = 0x103;
 
@@ -132,6 +138,7 @@ impl Troubles {
         let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         troubles.1 += 1;
         if troubles.0.len() < TROUBLES_SHOWN_MAX {
+            let name = text::ellipsis(name, NAME_CHARS_MAX);
             troubles.0.push(format!("{name}: {what}"));
         }
     }
@@ -267,6 +274,12 @@ pub fn globs(base: &Path, globs: &[String]) -> Result<Override, Refusal> {
     for glob in globs {
         if glob.trim().is_empty() {
             return Err(Refusal::new("a glob is empty; one such as *.rs is needed"));
+        }
+        if glob.len() > GLOB_BYTES_MAX {
+            return Err(Refusal::new(format!(
+                "a glob has {} bytes, {GLOB_BYTES_MAX} are allowed",
+                glob.len()
+            )));
         }
         builder.add(glob)?;
     }

@@ -188,11 +188,11 @@ impl<'a> Worker<'a> {
     }
 
     fn search(&mut self, path: PathBuf) {
-        self.searched += 1;
         // The walk found it to be a regular file; whatever took its name since then must not hold
         // this up.
         match file::open_without_waiting(&path) {
             Ok(file) => {
+                self.searched += 1;
                 let scan = self.searcher.search(file, self.board.lines_max(&path));
                 if scan.matches > 0 || !matches!(scan.end, End::Done) {
                     self.board.keep(path, scan);
