@@ -14,7 +14,8 @@ pub fn start(place: &Place, sandbox: &str) -> Running {
     let mut hands = place.sx(["hands"]).silent_stdin().start();
     let order = json!({"start": {"v": 1, "cwd": place.path("work"), "sandbox": sandbox,
         "network": false, "hidden": [], "writable": [], "bash_timeout_ms": 60_000,
-        "tools": ["bash", "read", "write", "edit", "apply_patch", "view_image", "job"]}});
+        "tools": ["bash", "read", "write", "edit", "apply_patch", "view_image", "job",
+            "grep", "list"]}});
     hands.write(&format!("{order}\n"));
     hands
 }

@@ -46,6 +46,8 @@ mod hands;
 mod jobs;
 // New logins, their end, who pays, what is left.
 mod login;
+// Files that are looked for.
+mod looked_for;
 mod loops;
 // Each member of the family, through the whole program.
 mod members;
