@@ -5,6 +5,7 @@
 //! are; steps that went well must have given the same, too, and at once: who asks for news every
 //! minute is waiting for something. Counting begins anew with every prompt.
 
+use crate::chat::Part;
 use crate::chat::ToolCall;
 use crate::chat::ToolResult;
 use serde_json::Value;
@@ -73,10 +74,7 @@ impl Repeats {
             .iter()
             .map(|call| (call.name.as_str(), canonical(&call.arguments)))
             .collect();
-        let parts: Vec<String> = results
-            .iter()
-            .map(|result| format!("{:?}", result.parts))
-            .collect();
+        let parts: Vec<&[Part]> = results.iter().map(|result| &result.parts[..]).collect();
         let step = Step {
             calls: hash(&written),
             results: hash(&parts),

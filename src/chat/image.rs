@@ -9,7 +9,7 @@ use serde::Serialize;
 pub const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// A picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Image {
     /// `image/png` and the like.
     pub media_type: String,

@@ -23,6 +23,7 @@ use crate::cli::stop;
 use crate::config::Found;
 use crate::config::Settings;
 use crate::http::exchange::Request;
+use crate::http::head::ResponseHead;
 use crate::http::url::Url;
 use crate::net;
 use crate::net::drive;
@@ -30,7 +31,9 @@ use crate::net::drive::Bounds;
 use crate::net::trace::Trace;
 use crate::sys::signals::Signals;
 use crate::term::writer;
+use crate::term::writer::Writer;
 use serde::Serialize;
+use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
@@ -90,55 +93,72 @@ impl Finding {
 /// Looks at everything, and says what it finds as it finds it. A fault makes the exit code 3.
 pub fn run(ground: &Ground, options: &Doctor) -> Result<Exit, Fault> {
     let signals = stop::signals()?;
-    let mut out = writer::stdout().map_err(|error| Fault::output(&error))?;
-    let mut exit = Exit::Done;
-    let tell = |finding: &Finding, out: &mut dyn Write| {
-        let line = match options.is_json {
+    let mut page = Page {
+        out: writer::stdout().map_err(|error| Fault::output(&error))?,
+        is_json: options.is_json,
+        exit: Exit::Done,
+    };
+    for finding in machine::look(ground).into_iter().chain(settings(ground)) {
+        page.tell(&finding)?;
+    }
+    if member::is_nameless_gateway(&ground.settings) {
+        page.tell(&nobody(&ground.settings))?;
+        return Ok(page.exit);
+    }
+    page.tell(&login(ground))?;
+    let mut client = net::Client::new(build::network(&ground.settings)?);
+    for (key, url) in build::hosts(&ground.settings)? {
+        // Name, connection and handshake have limits of their own.
+        let reached = drive::connect(&mut client, &url, &signals, Deadline::never());
+        for warning in client.take_warnings() {
+            Fault::new(Exit::Done, format!("warning: {warning}")).print();
+        }
+        if let Some(exit) = interruption(&reached) {
+            return Ok(exit);
+        }
+        let is_reached = reached.is_ok();
+        page.tell(&host(key, &url, reached))?;
+        if is_reached && key == member::address_key(&ground.settings) {
+            let asked = ask(&mut client, &url, &signals);
+            if let Some(exit) = interruption(&asked) {
+                return Ok(exit);
+            }
+            page.tell(&answer(&url, asked))?;
+        }
+    }
+    Ok(page.exit)
+}
+
+/// Where findings go, and what they come to.
+struct Page {
+    out: Writer<File>,
+    is_json: bool,
+    exit: Exit,
+}
+
+impl Page {
+    fn tell(&mut self, finding: &Finding) -> Result<(), Fault> {
+        if finding.state == State::Fail {
+            self.exit = Exit::Settings;
+        }
+        let line = match self.is_json {
             true => {
                 serde_json::to_string(finding).map_err(|error| Fault::new(Exit::Fault, error))?
             }
             false => spoken(finding),
         };
-        writeln!(out, "{line}").map_err(|error| Fault::output(&error))
-    };
-    let nameless = member::is_nameless_gateway(&ground.settings);
-    let local = machine::look(ground).into_iter().chain(settings(ground));
-    let payer = (!nameless).then(|| login(ground));
-    let nobody = nameless.then(|| nobody(&ground.settings));
-    for finding in local.chain(payer).chain(nobody) {
-        if finding.state == State::Fail {
-            exit = Exit::Settings;
-        }
-        tell(&finding, &mut out)?;
+        writeln!(self.out, "{line}").map_err(|error| Fault::output(&error))
     }
-    if nameless {
-        return Ok(exit);
+}
+
+/// The end of the command, if a signal ended the wait.
+fn interruption<T>(waited: &Result<T, net::Error>) -> Option<Exit> {
+    match waited {
+        Err(net::Error::Interrupted { signal }) => {
+            Some(Exit::Signal(u8::try_from(*signal).unwrap_or(u8::MAX)))
+        }
+        _ => None,
     }
-    let mut client = net::Client::new(build::network(&ground.settings)?);
-    for (key, url) in build::hosts(&ground.settings)? {
-        // Name, connection and handshake have limits of their own.
-        let reached = drive::connect(&mut client, &url, &signals, Deadline::never());
-        if let Err(net::Error::Interrupted { signal }) = reached {
-            return Ok(Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)));
-        }
-        for warning in client.take_warnings() {
-            Fault::new(Exit::Done, format!("warning: {warning}")).print();
-        }
-        let finding = host(key, &url, reached);
-        let is_reached = finding.state == State::Ok;
-        if !is_reached {
-            exit = Exit::Settings;
-        }
-        tell(&finding, &mut out)?;
-        if is_reached && key == member::address_key(&ground.settings) {
-            let finding = answer(&mut client, url, &signals);
-            if finding.state == State::Fail {
-                exit = Exit::Settings;
-            }
-            tell(&finding, &mut out)?;
-        }
-    }
-    Ok(exit)
 }
 
 /// What was wrong with the settings and could be ignored. What could not be has ended the command.
@@ -177,17 +197,23 @@ fn login(ground: &Ground) -> Finding {
     }
 }
 
-/// Whether the service speaks HTTP, and how far its clock is from ours.
-fn answer(client: &mut net::Client, url: Url, signals: &Signals) -> Finding {
-    let name = url.origin();
+/// Asks the service for a page, without a login.
+fn ask(client: &mut net::Client, url: &Url, signals: &Signals) -> Result<ResponseHead, net::Error> {
     let bounds = Bounds {
         whole: Deadline::after(ANSWER_WAIT, "the time for an answer"),
         bytes_max: ANSWER_BYTES_MAX,
         redirects_max: 0,
         socket: None,
     };
-    let head = match drive::drive(client, Request::get(url), signals, bounds) {
-        Ok(response) => response.head,
+    let response = drive::drive(client, Request::get(url.clone()), signals, bounds)?;
+    Ok(response.head)
+}
+
+/// Whether the service speaks HTTP, and how far its clock is from ours.
+fn answer(url: &Url, asked: Result<ResponseHead, net::Error>) -> Finding {
+    let name = url.origin();
+    let head = match asked {
+        Ok(head) => head,
         Err(error) => {
             let fix = "`sx probe` with this address shows each step";
             return Finding::warn("answer", &name, error.to_string(), fix);
@@ -211,23 +237,12 @@ fn answer(client: &mut net::Client, url: Url, signals: &Signals) -> Finding {
 /// No setting says whom a run would ask.
 fn nobody(settings: &Settings) -> Finding {
     let fault = member::no_gateway(settings, "");
-    Finding {
-        check: "provider",
-        name: settings.text("PROVIDER").to_string(),
-        state: State::Fail,
-        detail: fault.what,
-        fix: fault.hint,
-    }
+    let fix = fault.hint.unwrap_or_default();
+    Finding::fail("provider", settings.text("PROVIDER"), fault.what, &fix)
 }
 
 fn host(key: &str, url: &Url, reached: Result<Trace, net::Error>) -> Finding {
-    let finding = |state, detail: String, fix| Finding {
-        check: "host",
-        name: url.origin(),
-        state,
-        detail: text::one_line(&detail),
-        fix,
-    };
+    let name = url.origin();
     match reached {
         Ok(trace) => {
             let mut detail = format!("reached in {} ms", trace.total().as_millis());
@@ -240,11 +255,12 @@ fn host(key: &str, url: &Url, reached: Result<Trace, net::Error>) -> Finding {
                     facts.version, facts.issuer
                 ));
             }
-            finding(State::Ok, format!("{detail} ({key})"), None)
+            Finding::ok("host", &name, format!("{detail} ({key})"))
         }
         Err(error) => {
-            let address = Some(format!("the address comes from {key}"));
-            finding(State::Fail, error.to_string(), error.hint().or(address))
+            let address = || format!("the address comes from {key}");
+            let fix = error.hint().unwrap_or_else(address);
+            Finding::fail("host", &name, error.to_string(), &fix)
         }
     }
 }
@@ -256,21 +272,11 @@ fn spoken(finding: &Finding) -> String {
         State::Warn => "warn",
         State::Fail => "fail",
     };
-    let Finding {
-        check,
-        name,
-        detail,
-        ..
-    } = finding;
-    let name = if name.is_empty() {
-        name.clone()
-    } else {
-        format!(" {name}")
-    };
+    let what = format!("{} {}", finding.check, finding.name);
     let mut line = format!(
-        "{state}  {check}{}: {}",
-        text::harmless(&name),
-        text::harmless(detail)
+        "{state}  {}: {}",
+        text::harmless(what.trim_end()),
+        text::harmless(&finding.detail)
     );
     if let Some(fix) = &finding.fix {
         line.push_str(&format!("\n      fix: {}", text::harmless(fix)));

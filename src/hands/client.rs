@@ -159,8 +159,8 @@ impl Client {
             },
         };
         let signals = Signals::take(&[Signal::SIGCHLD]).map_err(Error::Start)?;
-        // Whoever kills the hands sets free what they started. Then it comes to us; where that
-        // cannot be had, it comes to init.
+        // Whoever kills the hands and their guard sets free what they started. Then it comes to us;
+        // where that cannot be had, it comes to init.
         let _ = own::become_subreaper();
         // Without a sandbox a command could read our credentials where they are. No kernel of
         // today refuses this.

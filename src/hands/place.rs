@@ -83,11 +83,12 @@ impl Place {
         let repository = Repository::find(&cwd);
         let (instructions, left_out) = instructions(&cwd, repository.as_ref());
         notes.extend(left_out);
+        let is_apart = own::is_first();
         let ready = Ready {
             v: wire::VERSION,
             sx: env!("CARGO_PKG_VERSION").to_string(),
             cwd: cwd.display().to_string(),
-            sandbox: match own::is_first() {
+            sandbox: match is_apart {
                 true => format!("{enforced}, processes apart"),
                 false => enforced.to_string(),
             },
@@ -95,7 +96,11 @@ impl Place {
             facts: facts(repository.as_ref()),
             instructions,
             notes,
-            gaps: enforced.gaps().into_iter().map(String::from).collect(),
+            gaps: enforced
+                .gaps(is_apart)
+                .into_iter()
+                .map(String::from)
+                .collect(),
             temp: temp_path.clone().map(WirePath),
         };
         Ok(Place {

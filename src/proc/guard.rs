@@ -51,8 +51,10 @@ pub enum Fence {
 pub enum Stage {
     /// The program itself.
     Program,
+    /// The guard.
+    Guard,
     /// The guard, of a namespace if it can be had.
-    Guard(Fence),
+    NamespaceGuard,
     /// Who makes the namespace.
     Maker,
     /// The first process of a namespace.
@@ -71,7 +73,8 @@ impl Stage {
     pub fn of(fence: Fence) -> Stage {
         match fence {
             Fence::None => Stage::Program,
-            fence => Stage::Guard(fence),
+            Fence::Guard => Stage::Guard,
+            Fence::Namespace => Stage::NamespaceGuard,
         }
     }
 
@@ -79,8 +82,8 @@ impl Stage {
     pub fn word(self) -> String {
         match self {
             Stage::Program => "program".to_owned(),
-            Stage::Guard(Fence::Namespace) => "guard-namespace".to_owned(),
-            Stage::Guard(_) => "guard".to_owned(),
+            Stage::Guard => "guard".to_owned(),
+            Stage::NamespaceGuard => "guard-namespace".to_owned(),
             Stage::Maker => "maker".to_owned(),
             Stage::First => "first".to_owned(),
             Stage::FirstOf { user, group } => format!("first:{user}:{group}"),
@@ -91,8 +94,8 @@ impl Stage {
     pub fn read(word: &str) -> Option<Stage> {
         Some(match word {
             "program" => Stage::Program,
-            "guard" => Stage::Guard(Fence::Guard),
-            "guard-namespace" => Stage::Guard(Fence::Namespace),
+            "guard" => Stage::Guard,
+            "guard-namespace" => Stage::NamespaceGuard,
             "maker" => Stage::Maker,
             "first" => Stage::First,
             _ => {
@@ -107,19 +110,31 @@ impl Stage {
 }
 
 /// Starts the program and stays until it and all that it left have ended. Returns its status.
-pub(super) fn stand(order: &Order, fence: Fence) -> Result<u8, Error> {
+pub(super) fn stand(order: &Order) -> Result<u8, Error> {
+    let signals = prepare()?;
+    stand_plainly(order, &signals)
+}
+
+/// The same, with the program as the first process of a PID namespace where one can be had.
+pub(super) fn stand_over_namespace(order: &Order) -> Result<u8, Error> {
+    let signals = prepare()?;
+    let status = watch(start(order, Stage::Maker, "kill")?, &signals)?;
+    match status.code() == Some(i32::from(NO_NAMESPACE)) {
+        true => stand_plainly(order, &signals),
+        false => Ok(end_like(status)),
+    }
+}
+
+fn prepare() -> Result<Signals, Error> {
     // Orphans of a program that was killed come to us; where that cannot be had, to init.
     let _ = own::become_subreaper();
-    let signals = take_signals()?;
-    if fence == Fence::Namespace {
-        let status = watch(start(order, Stage::Maker, "kill")?, &signals)?;
-        if status.code() != Some(i32::from(NO_NAMESPACE)) {
-            return Ok(end_like(status));
-        }
-    }
+    take_signals()
+}
+
+fn stand_plainly(order: &Order, signals: &Signals) -> Result<u8, Error> {
     let child = start(order, Stage::Program, "term")?;
     let leader = child.id();
-    let status = watch(child, &signals)?;
+    let status = watch(child, signals)?;
     stop::kill_everything_below(&[], &[leader]);
     Ok(end_like(status))
 }

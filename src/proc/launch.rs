@@ -236,7 +236,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> Result<u8, Error> {
     let order = Order::read(args).ok_or(Error::Usage)?;
     prepare(&order)?;
     match order.stage {
-        Stage::Guard(fence) => return guard::stand(&order, fence),
+        Stage::Guard => return guard::stand(&order),
+        Stage::NamespaceGuard => return guard::stand_over_namespace(&order),
         Stage::Maker => return guard::make(&order),
         Stage::First | Stage::FirstOf { .. } => {
             if let Err(status) = guard::settle(order.stage) {

@@ -48,9 +48,8 @@ pub fn of_answer(status: u16, headers: &Headers, body: &[u8]) -> Error {
         _ => refusal.sort(),
     };
     let sort = sort.unwrap_or_else(|| match status {
-        403 if refusal.is_spent_in_words() => Sort::Quota,
+        400 | 403 | 429 if refusal.is_spent_in_words() => Sort::Quota,
         403 => Sort::Forbidden,
-        400 | 429 if refusal.is_spent_in_words() => Sort::Quota,
         _ if retry::is_retried(status) => Sort::Retry,
         _ => Sort::Refused,
     });

@@ -279,8 +279,9 @@ fn is_ours(path: &Path) -> bool {
 }
 
 impl Enforced {
-    /// What a careful person should know is not enforced, each in one line.
-    pub fn gaps(&self) -> Vec<&'static str> {
+    /// What a careful person should know is not enforced, each in one line. `is_apart` says that no
+    /// other processes can be seen.
+    pub fn gaps(&self, is_apart: bool) -> Vec<&'static str> {
         let Some(abi) = self.abi else {
             return vec!["nothing is enforced"];
         };
@@ -302,7 +303,7 @@ impl Enforced {
             "terminals of this user can be read, and in workspace written",
         );
         gap(
-            nix::unistd::geteuid().is_root(),
+            !is_apart && nix::unistd::geteuid().is_root(),
             "as root, the environment of other processes can be read",
         );
         gap(
@@ -322,7 +323,7 @@ impl Enforced {
             "devices take commands (Linux 6.10 stops it)",
         );
         gap(
-            !ruleset::scopes(abi),
+            !is_apart && !ruleset::scopes(abi),
             "other processes take signals (Linux 6.12 stops it)",
         );
         gap(

@@ -41,7 +41,10 @@ pub(super) const TOOL: Tool = Tool {
 const FILES_MAX: usize = 1_000;
 
 fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> {
-    let pattern = arguments.text("pattern")?;
+    let mut pattern = arguments.text("pattern")?;
+    if let Some(rest) = pattern.strip_prefix("./") {
+        pattern = format!("/{rest}");
+    }
     let root = Root::new(&place.cwd, arguments.optional_text("path")?)?;
     if !root.is_dir {
         let name = root.shown(&root.path);
@@ -98,11 +101,7 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
             "[{more} older files match; narrow it by path or pattern]\n"
         ));
     }
-    for note in troubles
-        .note()
-        .into_iter()
-        .chain(is_stopped.then(|| stop.note()))
-    {
+    for note in walk::notes(&troubles, is_stopped) {
         text.push_str(&format!("[{note}]\n"));
     }
     Ok(Start::Answer(Answer {

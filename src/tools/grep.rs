@@ -126,7 +126,7 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
             root.shown(&root.path)
         )));
     }
-    let mut notes = notes(&found, &stop, &troubles);
+    let mut notes = notes(&found, &troubles);
     if found.matches == 0 && pattern.contains("\\n") {
         notes.push("lines are matched one by one, so \\n matches nothing".to_owned());
     }
@@ -152,7 +152,7 @@ fn invalid(error: &regex::Error) -> Refusal {
 }
 
 /// What the model should know beside the matches.
-fn notes(found: &Found, stop: &Stop, troubles: &Troubles) -> Vec<String> {
+fn notes(found: &Found, troubles: &Troubles) -> Vec<String> {
     let mut notes = Vec::new();
     if found.binary > 0 {
         let files = counted(found.binary, "binary file");
@@ -169,10 +169,7 @@ fn notes(found: &Found, stop: &Stop, troubles: &Troubles) -> Vec<String> {
             names.join(", ")
         ));
     }
-    notes.extend(troubles.note());
-    if found.is_stopped {
-        notes.push(stop.note());
-    }
+    notes.extend(walk::notes(troubles, found.is_stopped));
     notes
 }
 

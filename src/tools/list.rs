@@ -94,11 +94,7 @@ fn start(mut arguments: Arguments, place: &Workplace) -> Result<Start, Refusal> 
     } else if total == 0 {
         text.push_str(what);
     }
-    for note in troubles
-        .note()
-        .into_iter()
-        .chain(is_stopped.then(|| stop.note()))
-    {
+    for note in walk::notes(&troubles, is_stopped) {
         text.push_str(&format!("[{note}]\n"));
     }
     Ok(Start::Answer(Answer {

@@ -121,11 +121,13 @@ impl Stop {
     pub fn is_due(&self) -> bool {
         self.cancel.is_raised() || self.deadline.is_over()
     }
+}
 
-    /// What an answer says if it was.
-    pub fn note(&self) -> String {
-        format!("stopped after {} s: there may be more", TIME_MAX.as_secs())
-    }
+/// What the end of an answer says of a walk: what it left out, and whether it was stopped.
+pub fn notes(troubles: &Troubles, is_stopped: bool) -> Vec<String> {
+    let seconds = TIME_MAX.as_secs();
+    let stopped = is_stopped.then(|| format!("stopped after {seconds} s: there may be more"));
+    troubles.note().into_iter().chain(stopped).collect()
 }
 
 /// What went wrong on a walk, for the end of an answer. Its clones are the same.
@@ -154,7 +156,7 @@ impl Troubles {
     }
 
     /// All of it in a line.
-    pub fn note(&self) -> Option<String> {
+    fn note(&self) -> Option<String> {
         let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (shown, count) = &*troubles;
         let more = count - shown.len() as u64;

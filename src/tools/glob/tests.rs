@@ -34,6 +34,8 @@ fn patterns_are_those_of_ripgrep() {
         ),
         ("/*.rs", &["a.rs", "$'x\\ny.rs'"]),
         ("sub/*.rs", &["sub/c.rs"]),
+        ("./sub/*.rs", &["sub/c.rs"]),
+        ("./*.rs", &["a.rs", "$'x\\ny.rs'"]),
         ("sub/**", &["sub/c.rs", "sub/deep/d.rs"]),
         ("{a,b}.*", &["a.rs", "b.txt"]),
         ("[bc].*", &["b.txt", "sub/c.rs"]),
