@@ -35,7 +35,7 @@ const IN_VAIN_MAX: u32 = 2;
 
 impl Agent {
     /// How many tokens fit into the model's window; 0 where that is not known.
-    pub(super) fn window(&self) -> u64 {
+    pub fn window(&self) -> u64 {
         let model = self.provider.model(&self.options.model);
         self.options
             .window
@@ -63,7 +63,7 @@ impl Agent {
 
     /// Tokens that the next request takes, about: what the service counted at the last answer, and
     /// what came since.
-    fn context(&self) -> u64 {
+    pub fn context(&self) -> u64 {
         let (counted, known) = self.run.context.unwrap_or_default();
         let new = &self.history[known.min(self.history.len())..];
         let new = shorten::bytes(new) / BYTES_PER_TOKEN;

@@ -6,6 +6,8 @@ use crate::chat::ToolCall;
 use crate::chat::delta::Limit;
 use crate::chat::delta::Link;
 use crate::chat::delta::Usage;
+use crate::hands::wire::Instructions;
+use serde::Serialize;
 use std::io;
 use std::time::Duration;
 
@@ -26,6 +28,30 @@ pub struct Opening {
     pub sandbox: String,
     /// `local`, or the command that reaches them.
     pub hands: String,
+    /// The instruction files that the model is given, outermost first.
+    pub instructions: Vec<Loaded>,
+}
+
+/// An instruction file that the model is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Loaded {
+    /// Where it lies.
+    pub path: String,
+    /// How many of its bytes are given.
+    pub bytes: u64,
+    /// How many it has.
+    pub of: u64,
+}
+
+impl Loaded {
+    /// What is told of `file`.
+    pub fn of(file: &Instructions) -> Loaded {
+        Loaded {
+            path: file.path.clone(),
+            bytes: file.used,
+            of: file.of,
+        }
+    }
 }
 
 /// Something that happened.

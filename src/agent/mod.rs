@@ -26,6 +26,7 @@ pub mod turn;
 use crate::agent::desk::Desk;
 use crate::agent::event::Event;
 use crate::agent::event::Face;
+use crate::agent::event::Loaded;
 use crate::agent::event::Opening;
 use crate::agent::event::Status;
 use crate::agent::failure::Failure;
@@ -44,6 +45,8 @@ use crate::chat::ToolResult;
 use crate::chat::delta::Stop;
 use crate::chat::delta::Usage;
 use crate::chat::tool::ToolSpec;
+use crate::hands::instructions::Reader;
+use crate::hands::wire::Instructions;
 use crate::hands::wire::Ready;
 use crate::provider;
 use crate::provider::Provider;
@@ -53,6 +56,7 @@ use crate::session::Entry;
 use crate::term::lines::is_cut;
 use std::io;
 use std::mem;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The hands make themselves ready in a few milliseconds; over ssh it takes a login.
@@ -96,6 +100,10 @@ pub struct Options {
     /// `COMPACT_AT`: how full the window may get, in percent, before the conversation is made
     /// shorter; 0 waits until the service refuses it.
     pub compact_at: u8,
+    /// `INSTRUCTIONS_MAX`: how many bytes of instruction files the model is given.
+    pub instructions_max: u64,
+    /// The folder where the person's own instruction file may be.
+    pub instructions_dir: Option<PathBuf>,
 }
 
 /// How a run went.
@@ -270,6 +278,8 @@ impl Agent {
             self.opening.cwd.clone_from(&ready.cwd);
             self.opening.sandbox.clone_from(&ready.sandbox);
         }
+        let instructions = self.instructions(ready.as_ref());
+        self.opening.instructions = instructions.iter().map(Loaded::of).collect();
         if self.opening.account.is_empty()
             && let Some(token) = self.token(Why::Proactive)?
         {
@@ -290,7 +300,7 @@ impl Agent {
         for warning in mem::take(&mut self.warnings) {
             self.show(&Event::Warning(&warning))?;
         }
-        for note in self.notes_for_the_model(ready.as_ref()) {
+        for note in self.notes_for_the_model(ready.as_ref(), &instructions) {
             if !self.is_known(&note) {
                 self.remember(Message::Context(note));
             }
@@ -324,7 +334,24 @@ impl Agent {
         }
     }
 
-    fn notes_for_the_model(&self, ready: Option<&Ready>) -> Vec<String> {
+    /// The person's own instruction file, and behind it those that the hands found. The nearest
+    /// had the room first, so theirs is what is left.
+    fn instructions(&mut self, ready: Option<&Ready>) -> Vec<Instructions> {
+        let found = ready.map_or(&[][..], |ready| &ready.instructions);
+        let most = self.options.instructions_max;
+        let used: u64 = found.iter().map(|file| file.used).sum();
+        let mut reader = Reader::new(most.saturating_sub(used), most);
+        let dir = self.options.instructions_dir.as_deref();
+        let own = dir.and_then(|dir| reader.directory(dir));
+        self.warnings.extend(reader.notes);
+        own.into_iter().chain(found.iter().cloned()).collect()
+    }
+
+    fn notes_for_the_model(
+        &self,
+        ready: Option<&Ready>,
+        instructions: &[Instructions],
+    ) -> Vec<String> {
         let now = date::rfc3339(clock::unix_seconds());
         let git = ready.and_then(|ready| ready.facts.git.as_ref());
         let surroundings = prompt::Surroundings {
@@ -343,7 +370,7 @@ impl Agent {
             network: self.options.network,
         };
         let mut notes = vec![prompt::surroundings(&surroundings)];
-        for file in ready.map_or(&[][..], |ready| &ready.instructions) {
+        for file in instructions {
             notes.push(prompt::instructions(&file.path, &file.text));
         }
         notes

@@ -79,7 +79,7 @@ pub fn surroundings(facts: &Surroundings<'_>) -> String {
     )
 }
 
-/// The project's instruction file, as a message.
+/// An instruction file, as a message.
 pub fn instructions(path: &str, text: &str) -> String {
     format!("<instructions file=\"{path}\">\n{text}\n</instructions>")
 }

@@ -115,6 +115,8 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         notes: ground.is_verbose,
         window: Some(settings.count("CONTEXT_WINDOW")).filter(|tokens| *tokens > 0),
         compact_at: u8::try_from(settings.count("COMPACT_AT")).unwrap_or(u8::MAX),
+        instructions_max: settings.size("INSTRUCTIONS_MAX"),
+        instructions_dir: ground.places.config_dir.clone(),
     };
     let mut agent = Agent {
         provider,
@@ -135,6 +137,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
             cwd: ground.cwd.display().to_string(),
             sandbox: "no tools".to_string(),
             hands: "local".to_string(),
+            instructions: Vec::new(),
         },
         cache_key: String::new(),
         warnings: ground.warnings.iter().map(ToString::to_string).collect(),
@@ -292,6 +295,7 @@ fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault
         docs: docs_folders(ground).into_iter().map(WirePath).collect(),
         bash_timeout_ms: millis(settings.duration("BASH_TIMEOUT")),
         env_pass: env_pass(settings)?.to_string(),
+        instructions_max: settings.size("INSTRUCTIONS_MAX"),
         tools: tools.iter().map(|tool| tool.name.to_string()).collect(),
     })
 }

@@ -4,6 +4,8 @@
 //! typed while the model works steers its next request. Ctrl-C ends the turn; twice at the prompt,
 //! or Ctrl-D, it ends the session.
 
+mod context;
+
 use crate::agent::Agent;
 use crate::agent::Outcome;
 use crate::agent::event::Cause;
@@ -42,6 +44,7 @@ const WORDS_CHARS_SHOWN: usize = 60;
 
 /// What the person is told at `/help`.
 const HELP: &str = "  /help      this page
+  /context   what the model is given, and how full its window is
   /compact   sum up the conversation so far, so that it takes less
   /exit      leave (also Ctrl-D, or Ctrl-C twice)
   Type while the model works to steer its next step. Ctrl-C ends the turn.
@@ -67,6 +70,8 @@ enum Asked<'a> {
     Prompt(&'a str),
     /// The help.
     Help,
+    /// What the model is given.
+    Context,
     /// A shorter conversation.
     Compact,
     /// The end of the session.
@@ -78,7 +83,7 @@ enum Asked<'a> {
 }
 
 /// Talks until the person leaves.
-pub fn run(ground: &Ground, options: &Chat) -> Result<Exit, Fault> {
+pub fn run(ground: Ground, options: &Chat) -> Result<Exit, Fault> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         let what = "sx without a command talks with a person and needs a terminal";
         return Err(Fault::new(Exit::Usage, what).hint("`sx exec PROMPT` runs a task without one"));
@@ -89,12 +94,12 @@ pub fn run(ground: &Ground, options: &Chat) -> Result<Exit, Fault> {
         deadline: Deadline::never(),
     };
     let images = images::read(&options.talk.images, &input)?;
-    let gateway = gateway::find(ground, &input, Manner::Ask)?;
+    let gateway = gateway::find(&ground, &input, Manner::Ask)?;
     let mut agent = build::agent(
-        ground,
+        &ground,
         Wishes {
             talk: &options.talk,
-            face: screen::for_chat(ground)?,
+            face: screen::for_chat(&ground)?,
             reader: Reader::Person,
             signals,
             deadline: Deadline::never(),
@@ -109,7 +114,7 @@ pub fn run(ground: &Ground, options: &Chat) -> Result<Exit, Fault> {
         Ok(()) => earlier
             .filter(|_| !ground.is_quiet)
             .map_or(Ok(()), |note| say(&note))
-            .and_then(|()| talk(&mut agent, options.prompt.clone(), images)),
+            .and_then(|()| talk(&mut agent, &ground, options.prompt.clone(), images)),
         Err(failure) => Err(failure),
     };
     let exit = exit.unwrap_or_else(|failure| leave(&mut agent, failure));
@@ -142,7 +147,12 @@ fn earlier(agent: &Agent) -> Option<String> {
 }
 
 /// Prompt by prompt. Ends with an error when something ends the whole session.
-fn talk(agent: &mut Agent, first: Option<String>, mut images: Vec<Part>) -> Result<Exit, Failure> {
+fn talk(
+    agent: &mut Agent,
+    ground: &Ground,
+    first: Option<String>,
+    mut images: Vec<Part>,
+) -> Result<Exit, Failure> {
     let mut next = first;
     loop {
         let text = match next.take() {
@@ -156,6 +166,7 @@ fn talk(agent: &mut Agent, first: Option<String>, mut images: Vec<Part>) -> Resu
             Asked::Nothing => {}
             Asked::Exit => return Ok(Exit::Done),
             Asked::Help => say(HELP)?,
+            Asked::Context => say(&context::words(agent, &ground.home()))?,
             Asked::Compact => compact(agent)?,
             Asked::Unknown(word) => say(&format!(
                 "  there is no {word}; /help lists what there is\n"
@@ -323,7 +334,10 @@ fn more_is_coming(agent: &mut Agent) -> Result<bool, Failure> {
 
 /// Whether a line is for us, whatever follows it.
 fn is_command(line: &str) -> bool {
-    matches!(understand(line), Asked::Help | Asked::Compact | Asked::Exit)
+    matches!(
+        understand(line),
+        Asked::Help | Asked::Context | Asked::Compact | Asked::Exit
+    )
 }
 
 /// A line that begins with a slash and has no other one is a command; a path is not.
@@ -332,6 +346,7 @@ fn understand(text: &str) -> Asked<'_> {
     match text {
         "" => Asked::Nothing,
         "/help" | "/?" => Asked::Help,
+        "/context" => Asked::Context,
         "/compact" => Asked::Compact,
         "/exit" | "/quit" => Asked::Exit,
         _ => {

@@ -109,6 +109,12 @@ impl Ground {
         self.settings.path("SESSION_DIR").or_else(below_state)
     }
 
+    /// The home directory, so that paths below it can be shown short; empty if there is none.
+    pub fn home(&self) -> String {
+        let home = self.places.home.as_ref();
+        home.map_or(String::new(), |home| home.display().to_string())
+    }
+
     /// The person's own settings file; `None` where there is no place for one.
     pub fn settings_file(&self) -> Option<PathBuf> {
         let dir = self.places.config_dir.as_ref()?;

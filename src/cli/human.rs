@@ -398,7 +398,12 @@ impl Face for Human {
         match event {
             Event::Opening(opening) => {
                 let line = lines::opening(opening, &self.options.home, self.marks);
-                self.note(&[line])
+                self.note(&[line])?;
+                let home = &self.options.home;
+                match lines::instructions(&opening.instructions, home) {
+                    Some(line) => self.note(&[line]),
+                    None => Ok(()),
+                }
             }
             Event::Turn { .. } => {
                 self.release_held()?;

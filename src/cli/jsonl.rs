@@ -7,6 +7,7 @@ use crate::agent::event::Consumption;
 use crate::agent::event::Ending;
 use crate::agent::event::Event;
 use crate::agent::event::Face;
+use crate::agent::event::Loaded;
 use crate::agent::event::Opening;
 use crate::agent::event::Outcome;
 use crate::agent::event::Status;
@@ -161,6 +162,7 @@ enum Line<'a> {
         cwd: &'a str,
         sandbox: &'a str,
         hands: &'a str,
+        instructions: &'a [Loaded],
     },
     Turn {
         n: u32,
@@ -258,6 +260,7 @@ fn session<'a>(opening: &'a Opening) -> Line<'a> {
         cwd: &opening.cwd,
         sandbox: &opening.sandbox,
         hands: &opening.hands,
+        instructions: &opening.instructions,
     }
 }
 

@@ -132,7 +132,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Tool(options) => tool::run(&survey()?, &options),
         Command::Patch(options) => patch::run(&options),
         Command::Exec(options) => exec::run(program, &common, &options),
-        Command::Chat(options) => chat::run(&survey()?, &options),
+        Command::Chat(options) => chat::run(survey()?, &options),
         Command::Demo { is_kept } => demo(program, &common, is_kept),
         Command::Replay(dir) => replay(&dir),
     }

@@ -74,7 +74,6 @@ fn human(
     let out = writer::stdout().map_err(|error| Fault::output(&error))?;
     let err = writer::stderr().map_err(|error| Fault::output(&error))?;
     let looks = looks(ground, is_terminal);
-    let home = ground.places.home.as_ref();
     Ok(Box::new(Human::new(Options {
         out: Box::new(out.until(deadline)),
         err: Box::new(err.until(deadline)),
@@ -85,6 +84,6 @@ fn human(
         unicode: looks.unicode,
         columns: looks.columns,
         stream_to_out: io::stdout().is_terminal(),
-        home: home.map_or(String::new(), |home| home.display().to_string()),
+        home: ground.home(),
     })))
 }

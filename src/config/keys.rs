@@ -19,6 +19,8 @@ pub struct Key {
     pub harmless: Harmless,
     /// What it does, in one line.
     pub help: &'static str,
+    /// The version of sx that knew it first.
+    pub since: &'static str,
 }
 
 /// What the value of a key must be.
@@ -28,9 +30,16 @@ pub enum Kind {
     Flag,
     /// A whole number.
     Count {
+        /// What is counted, in the plural.
+        unit: &'static str,
         /// The smallest allowed.
         min: u64,
         /// The largest allowed.
+        max: u64,
+    },
+    /// A number of bytes; `K` and `M` behind it are 1,024 and 1,048,576.
+    Size {
+        /// The largest allowed, in bytes; none is too small.
         max: u64,
     },
     /// A time span above zero.
@@ -39,6 +48,13 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Any one line.
     Text,
+    /// Several in one line; what each must be is its module's business.
+    List {
+        /// What each is, in the plural.
+        of: &'static str,
+        /// What stands between two.
+        separator: char,
+    },
     /// An address that begins with `https://` or `http://`.
     Url,
     /// A file or a folder. `~/` is the home directory; a relative one in a settings file counts
@@ -91,7 +107,7 @@ impl Kind {
                 let word = words.iter().find(|word| word.eq_ignore_ascii_case(value));
                 return word.map(|word| word.to_string());
             }
-            Kind::Count { min, max } => {
+            Kind::Count { min, max, .. } => {
                 // `parse` alone would take a plus sign.
                 let is_digits = value.bytes().all(|byte| byte.is_ascii_digit());
                 let count = value.parse::<u64>().ok().filter(|_| is_digits);
@@ -99,7 +115,8 @@ impl Kind {
             }
             Kind::Duration => clock::parse_duration(value).is_some_and(|wait| !wait.is_zero()),
             Kind::Url => is_url(value),
-            Kind::Text | Kind::Path => true,
+            Kind::Size { max } => size(value).is_some_and(|bytes| bytes <= *max),
+            Kind::Text | Kind::List { .. } | Kind::Path => true,
         };
         accepted.then(|| value.to_string())
     }
@@ -108,15 +125,36 @@ impl Kind {
     pub fn allowed(&self) -> String {
         match self {
             Kind::Flag => "0 or 1".to_string(),
-            Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
+            Kind::Count { unit, min, max } => {
+                format!("a whole number of {unit} from {min} to {max}")
+            }
+            Kind::Size { max } => format!("a size such as 32K or 1M, at most {max} bytes"),
             Kind::Duration => "a time above zero such as 90, 90s, 2m or 500ms".to_string(),
             Kind::Choice([only]) => only.to_string(),
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::Text => "one line of text".to_string(),
+            Kind::List { of, separator } => match separator {
+                ' ' => format!("{of}, with blanks between them"),
+                _ => format!("{of}, with `{separator}` between them"),
+            },
             Kind::Url => "an address that begins with https:// or http://".to_string(),
             Kind::Path => "a path".to_string(),
         }
     }
+}
+
+/// The bytes that a size means.
+pub fn size(value: &str) -> Option<u64> {
+    let unit = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: u64 = match &value[unit.len()..] {
+        "" | "B" => 1,
+        "K" | "k" | "KB" => 1 << 10,
+        "M" | "m" | "MB" => 1 << 20,
+        _ => return None,
+    };
+    let is_digits = unit.bytes().all(|byte| byte.is_ascii_digit());
+    let count = unit.parse::<u64>().ok().filter(|_| is_digits)?;
+    count.checked_mul(factor)
 }
 
 /// The flag's one spelling: people write switches in several ways, and all of them are clear.
@@ -186,13 +224,34 @@ mod tests {
         check(Kind::Flag, "Yes", Some("1"));
         check(Kind::Flag, "off", Some("0"));
         check(Kind::Flag, "2", None);
-        let count = Kind::Count { min: 1, max: 20 };
+        let count = Kind::Count {
+            unit: "things",
+            min: 1,
+            max: 20,
+        };
+        assert_eq!(count.allowed(), "a whole number of things from 1 to 20");
         check(count, "20", Some("20"));
         check(count, "0", None);
         check(count, "21", None);
         check(count, "+5", None);
         check(count, "5 ", None);
         check(count, "99999999999999999999999", None);
+        let size = Kind::Size { max: 1 << 20 };
+        for good in ["0", "1048576", "32K", "1024KB", "1M", "7B"] {
+            check(size, good, Some(good));
+        }
+        for bad in [
+            "1048577",
+            "2M",
+            "K",
+            "1 K",
+            "-1",
+            "1.5K",
+            "1G",
+            "99999999999999999M",
+        ] {
+            check(size, bad, None);
+        }
         check(Kind::Duration, "500ms", Some("500ms"));
         check(Kind::Duration, "0", None);
         check(Kind::Duration, "2 minutes", None);

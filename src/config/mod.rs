@@ -7,6 +7,7 @@
 mod cascade;
 pub mod error;
 pub mod file;
+pub mod groups;
 pub mod keys;
 pub mod table;
 pub mod write;
@@ -192,6 +193,11 @@ impl Settings {
     /// The number.
     pub fn count(&self, key: &str) -> u64 {
         self.text(key).parse().unwrap_or_default()
+    }
+
+    /// The size, in bytes.
+    pub fn size(&self, key: &str) -> u64 {
+        keys::size(self.text(key)).unwrap_or_default()
     }
 
     /// The time span.

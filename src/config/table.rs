@@ -10,6 +10,13 @@ use crate::config::keys::Kind;
 /// Every key, in the order in which help and `sx config` show them.
 pub static KEYS: &[Key] = &[
     key(
+        "ACTIVE_PROFILE",
+        Kind::Text,
+        "",
+        Harmless::Never,
+        "the profile that counts: NAME is a file scorpiox-env/NAME.txt",
+    ),
+    key(
         "PROVIDER",
         Kind::Choice(&[
             "codex",
@@ -47,52 +54,59 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "THINKING_BUDGET",
-        count(0, 1_000_000),
+        count("tokens", 0, 1_000_000),
         "10000",
         Harmless::Always,
         "tokens for thinking; where a service takes words it is translated",
     ),
     key(
         "MODEL_ALIASES",
-        Kind::Text,
+        list("ALIAS=NAME", ','),
         "",
         Harmless::Never,
         "alias=name,...: what opus, sonnet and haiku stand for, and others of yours",
     ),
     key(
         "MAX_OUTPUT_TOKENS",
-        count(0, 100_000_000),
+        count("tokens", 0, 100_000_000),
         "0",
         Harmless::Never,
         "tokens that one answer may have; 0 takes what is known of the model",
     ),
     key(
         "CONTEXT_WINDOW",
-        count(0, 100_000_000),
+        count("tokens", 0, 100_000_000),
         "0",
         Harmless::Never,
         "tokens that the model can hold; 0 takes what is known of the model",
     ),
     key(
         "COMPACT_AT",
-        count(0, 100),
+        count("percent", 0, 100),
         "85",
         Harmless::Never,
         "percent of the window at which the past is summed up; 0: on overflow only",
     ),
     key(
         "MAX_TURNS",
-        count(1, 1_000_000),
+        count("requests", 1, 1_000_000),
         "200",
         Harmless::Never,
         "requests that one task may take",
     ),
     key(
         "LOOP_MAX",
-        count(0, 1_000),
+        count("failures", 0, 1_000),
         "3",
         Harmless::Never,
         "same failures in a row until the model is told, and then stopped; 0: never",
+    ),
+    key(
+        "INSTRUCTIONS_MAX",
+        Kind::Size { max: 1 << 20 },
+        "32K",
+        Harmless::Never,
+        "how much of all AGENTS.md files the model is given",
     ),
     key(
         "TOOLS",
@@ -113,7 +127,7 @@ pub static KEYS: &[Key] = &[
     tool("TOOL_DOCS", "the tool that searches manuals"),
     key(
         "DOCS_PATH",
-        Kind::Text,
+        list("folders", ':'),
         "",
         Harmless::Always,
         "folders with documentation for that tool, parted by `:`",
@@ -171,7 +185,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "ENV_PASS",
-        Kind::Text,
+        list("names or beginnings such as PREFIX_*", ','),
         "",
         Harmless::Never,
         "variables that commands get beside the usual: NAME,PREFIX_*",
@@ -418,7 +432,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "RESOLVE",
-        Kind::Text,
+        list("HOST=IP[,IP...]", ' '),
         "",
         Harmless::Never,
         "host=ip[,ip...] ...: addresses that no name server is asked for",
@@ -441,7 +455,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "NO_PROXY",
-        Kind::Text,
+        list("hosts", ','),
         "",
         Harmless::Never,
         "hosts, .domains, addresses, ranges and ports to ask without a proxy",
@@ -483,7 +497,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "RETRY_MAX",
-        count(0, 100),
+        count("times", 0, 100),
         "8",
         Harmless::Never,
         "how often a failed request is sent again; 0 is never",
@@ -510,8 +524,12 @@ pub const EFFORTS: &[&str] = &["off", "minimal", "low", "medium", "high", "xhigh
 /// A project may switch a tool off, never on again.
 const TIGHTEN: Harmless = Harmless::Only("0");
 
-const fn count(min: u64, max: u64) -> Kind {
-    Kind::Count { min, max }
+const fn count(unit: &'static str, min: u64, max: u64) -> Kind {
+    Kind::Count { unit, min, max }
+}
+
+const fn list(of: &'static str, separator: char) -> Kind {
+    Kind::List { of, separator }
 }
 
 const fn key(
@@ -528,6 +546,7 @@ const fn key(
         secret: false,
         harmless,
         help,
+        since: "0.1.0",
     }
 }
 

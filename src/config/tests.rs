@@ -383,6 +383,7 @@ fn a_secret_is_never_shown() {
         secret: true,
         harmless: keys::Harmless::Never,
         help: "",
+        since: "",
     };
     let setting = Setting {
         key: &SECRET,

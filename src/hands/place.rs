@@ -4,12 +4,13 @@
 //! then, already under it, looks around: what the prompt tells the model about the place.
 
 use crate::base::cancel::Cancel;
+use crate::config;
+use crate::hands::instructions::Reader;
 use crate::hands::server::Options;
 use crate::hands::temp::TempDir;
 use crate::hands::wire;
 use crate::hands::wire::Facts;
 use crate::hands::wire::Git;
-use crate::hands::wire::Instructions;
 use crate::hands::wire::Ready;
 use crate::hands::wire::Refused;
 use crate::hands::wire::Start;
@@ -34,12 +35,6 @@ use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The project's instructions for agents, a file in any directory from its root to ours.
-const INSTRUCTIONS_FILE: &str = "AGENTS.md";
-
-/// How much of them is read: more would crowd the window of the model.
-const INSTRUCTIONS_BYTES_MAX: u64 = 32 * 1024;
 
 /// How much of the system's own description is read.
 const OS_BYTES_MAX: u64 = 8 * 1024;
@@ -81,8 +76,9 @@ impl Place {
         let path = environment::value(&cut, "PATH").unwrap_or_default();
         let shell = shell::find(path);
         let repository = Repository::find(&cwd);
-        let (instructions, left_out) = instructions(&cwd, repository.as_ref());
-        notes.extend(left_out);
+        let mut reader = Reader::new(start.instructions_max, start.instructions_max);
+        let instructions = reader.project(&root(&cwd, repository.as_ref()), &cwd);
+        notes.extend(reader.notes);
         let is_apart = own::is_first();
         let ready = Ready {
             v: wire::VERSION,
@@ -191,6 +187,13 @@ fn facts(repository: Option<&Repository>) -> Facts {
     }
 }
 
+/// Where the project begins: its repository, else what `config` calls its root.
+fn root(cwd: &Path, repository: Option<&Repository>) -> PathBuf {
+    let repository = repository.map(|repository| repository.root.clone());
+    let root = repository.or_else(|| config::project_root(cwd));
+    root.unwrap_or_else(|| cwd.to_path_buf())
+}
+
 /// The system's name for itself (os-release(5)).
 fn os() -> String {
     let text = read_text(Path::new("/etc/os-release"), OS_BYTES_MAX).unwrap_or_default();
@@ -200,63 +203,6 @@ fn os() -> String {
         .map(|name| name.trim().trim_matches(['"', '\'']).to_string());
     name.filter(|name| !name.is_empty())
         .unwrap_or_else(|| "Linux".to_string())
-}
-
-/// The instruction files from the project's root down to `cwd`, together at most
-/// [`INSTRUCTIONS_BYTES_MAX`], of which the nearest are given first; and what of them is missing,
-/// for the person.
-fn instructions(cwd: &Path, repository: Option<&Repository>) -> (Vec<Instructions>, Vec<String>) {
-    let root = repository.map_or(cwd, |repository| &repository.root);
-    let dirs = cwd.ancestors().take_while(|dir| dir.starts_with(root));
-    let mut bytes_left = INSTRUCTIONS_BYTES_MAX;
-    let (mut found, mut notes) = (Vec::new(), Vec::new());
-    for path in dirs.map(|dir| dir.join(INSTRUCTIONS_FILE)) {
-        let start = match read_lines(&path, bytes_left) {
-            Ok(start) => start,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                notes.push(format!("{} is left out: {error}", path.display()));
-                continue;
-            }
-        };
-        let path = path.display().to_string();
-        // A service may refuse NUL bytes.
-        let mut text = String::from_utf8_lossy(&start.bytes).replace('\0', "?");
-        let used = start.bytes.len() as u64;
-        bytes_left -= used;
-        if used < start.of {
-            notes.push(format!(
-                "{path}: only {used} of its {} bytes are used; there is room for \
-                 {INSTRUCTIONS_BYTES_MAX} of all {INSTRUCTIONS_FILE} files",
-                start.of
-            ));
-            text.push_str("[the rest is left out; read the file]");
-        }
-        if !text.trim().is_empty() {
-            found.push(Instructions { path, text });
-        }
-    }
-    found.reverse();
-    (found, notes)
-}
-
-/// The first lines of a file.
-struct FirstLines {
-    bytes: Vec<u8>,
-    /// How long the file is.
-    of: u64,
-}
-
-fn read_lines(path: &Path, bytes_max: u64) -> io::Result<FirstLines> {
-    let file = file::open_regular(path)?;
-    let of = file.metadata()?.len();
-    let mut bytes = Vec::new();
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    if (bytes.len() as u64) < of {
-        let end = bytes.iter().rposition(|byte| *byte == b'\n');
-        bytes.truncate(end.map_or(0, |end| end + 1));
-    }
-    Ok(FirstLines { bytes, of })
 }
 
 /// The start of a regular file as text.
@@ -271,38 +217,6 @@ fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    fn temp() -> TempDir {
-        TempDir::make(&Pairs::new()).unwrap()
-    }
-
-    #[test]
-    fn instructions_are_read_from_the_root_down_and_bounded() {
-        let temp = temp();
-        let deep = temp.path.join("a/b");
-        fs::create_dir_all(&deep).unwrap();
-        fs::create_dir(temp.path.join(".git")).unwrap();
-        fs::write(temp.path.join(INSTRUCTIONS_FILE), "outer\n").unwrap();
-        // A directory of that name is no instruction file.
-        fs::create_dir(temp.path.join("a").join(INSTRUCTIONS_FILE)).unwrap();
-        // The nearest comes first, and leaves no room for a line of another.
-        fs::write(deep.join(INSTRUCTIONS_FILE), "near\n".repeat(20_000)).unwrap();
-        let read = |cwd: &Path| instructions(cwd, Repository::find(cwd).as_ref());
-        let (found, notes) = read(&deep);
-        let texts: Vec<&str> = found.iter().map(|file| file.text.as_str()).collect();
-        assert_eq!(texts[0], "[the rest is left out; read the file]");
-        assert!(texts[1].ends_with("near\n[the rest is left out; read the file]"));
-        assert!(
-            notes[0].contains("only 32765 of its 100000 bytes"),
-            "{notes:?}"
-        );
-        assert!(notes[1].ends_with("a/AGENTS.md is left out: it is not a regular file"));
-        assert!(notes[2].contains("only 0 of its 6 bytes"), "{notes:?}");
-        let (found, notes) = read(&temp.path.join("a"));
-        assert_eq!((found.len(), notes.len()), (1, 1));
-        assert_eq!(found[0].text, "outer\n");
-    }
 
     #[test]
     fn a_place_says_what_system_it_is_on() {

@@ -67,8 +67,16 @@ pub struct Start {
     /// Variables that commands get beside those that every command gets, as the person wrote it.
     #[serde(default)]
     pub env_pass: String,
+    /// How many bytes of instruction files are read.
+    #[serde(default = "instructions_max")]
+    pub instructions_max: u64,
     /// The names of the tools that are offered; a call of any other is answered as unknown.
     pub tools: Vec<String>,
+}
+
+/// What an older brain does not say.
+fn instructions_max() -> u64 {
+    32 << 10
 }
 
 impl Start {
@@ -128,7 +136,7 @@ pub struct Ready {
     pub shell: Option<String>,
     /// What the prompt tells the model.
     pub facts: Facts,
-    /// The project's `AGENTS.md` files, outermost first.
+    /// The project's instruction files, outermost first.
     #[serde(default)]
     pub instructions: Vec<Instructions>,
     /// What works less well than it should, each a line for the person.
@@ -163,13 +171,19 @@ pub struct Git {
     pub branch: Option<String>,
 }
 
-/// A file of the project that says how to work on it.
+/// A file that says how to work on the project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instructions {
     /// Where it lies.
     pub path: String,
     /// What it says, cut at a limit.
     pub text: String,
+    /// How many of its bytes that are.
+    #[serde(default)]
+    pub used: u64,
+    /// How many it has.
+    #[serde(default)]
+    pub of: u64,
 }
 
 /// Why the hands cannot work.
@@ -443,7 +457,7 @@ mod tests {
             concat!(
                 r#"{"start":{"v":1,"cwd":"/w","sandbox":"read-only","network":false,"#,
                 r#""hidden":[[47,255]],"writable":[],"bash_timeout_ms":120000,"#,
-                r#""env_pass":"CI","tools":["bash"]}}"#,
+                r#""env_pass":"CI","instructions_max":9,"tools":["bash"]}}"#,
             ),
             Order::Start(Start {
                 v: 1,
@@ -455,6 +469,7 @@ mod tests {
                 bash_timeout_ms: 120_000,
                 docs: vec![],
                 env_pass: "CI".into(),
+                instructions_max: 9,
                 tools: vec!["bash".into()],
             }),
         );

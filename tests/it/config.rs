@@ -166,6 +166,55 @@ fn rules_of_the_project_are_sent_as_a_message() {
     );
 }
 
+/// The nearest has the room first; the person's own file stands before all others.
+#[test]
+fn instruction_files_of_every_place_are_given_and_told() {
+    let place = Place::with_credential();
+    place.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    place.write(
+        "home/.config/sx/CLAUDE.md",
+        "Own rule.\nA second line of it.\n",
+    );
+    place.write("work/CLAUDE.md", "Outer rule.\n");
+    place.write("work/sub/AGENTS.md", "Inner rule.\n");
+    place.write("work/sub/CLAUDE.md", "Unread rule.\n");
+    let server = Server::start([done(), done()]);
+    let sub = place.path("work/sub");
+    let ran = place.exec(&server, ["go", "--json"]).cwd(sub.clone()).run();
+    ran.check_code(0);
+    let input = server.requests()[0].json()["input"].to_string();
+    let at = |rule: &str| {
+        input
+            .find(rule)
+            .unwrap_or_else(|| panic!("no {rule} in {input}"))
+    };
+    assert!(at("Own rule.") < at("Outer rule.") && at("Outer rule.") < at("Inner rule."));
+    assert!(!input.contains("Unread rule."));
+    let first: Value = serde_json::from_str(ran.text().lines().next().unwrap()).unwrap();
+    let told = first["instructions"].as_array().unwrap();
+    let bytes: Vec<_> = told
+        .iter()
+        .map(|file| (&file["bytes"], &file["of"]))
+        .collect();
+    assert_eq!(
+        bytes,
+        [
+            (&31.into(), &31.into()),
+            (&12.into(), &12.into()),
+            (&12.into(), &12.into())
+        ]
+    );
+    let ran = place
+        .exec(&server, ["go", "-e", "INSTRUCTIONS_MAX=36"])
+        .cwd(sub)
+        .run();
+    ran.check_code(0)
+        .check_said("CLAUDE.md (10 of 31 bytes), ")
+        .check_said("only 10 of its 31 bytes are used; there is room for 36 of all");
+    let input = server.requests()[1].json()["input"].to_string();
+    assert!(!input.contains("A second line"));
+}
+
 #[test]
 fn an_address_that_is_none_names_its_place() {
     let place = Place::with_credential();

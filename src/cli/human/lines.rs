@@ -5,6 +5,7 @@
 
 use crate::agent::event::Cause;
 use crate::agent::event::Consumption;
+use crate::agent::event::Loaded;
 use crate::agent::event::Opening;
 use crate::agent::event::Outcome;
 use crate::base::clock::Spoken;
@@ -111,6 +112,22 @@ pub fn opening(opening: &Opening, home: &str, marks: Marks) -> Span {
     let facts: Vec<String> = facts.into_iter().map(words).collect();
     let facts: Vec<String> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
     span(marks.join(&facts), Style::Dim)
+}
+
+/// The instruction files that the model is given; `None` where there are none.
+pub fn instructions(files: &[Loaded], home: &str) -> Option<Span> {
+    let told: Vec<String> = files.iter().map(|file| loaded(file, home)).collect();
+    let line = || format!("instructions: {}", told.join(", "));
+    (!told.is_empty()).then(|| span(line(), Style::Dim))
+}
+
+/// An instruction file, and how much of it is given.
+pub fn loaded(file: &Loaded, home: &str) -> String {
+    let path = words(&short_path(&file.path, home));
+    match file.bytes == file.of {
+        true => format!("{path} ({} bytes)", file.of),
+        false => format!("{path} ({} of {} bytes)", file.bytes, file.of),
+    }
 }
 
 /// A path below the home directory as a shell writes it.
@@ -314,13 +331,13 @@ fn allowance(limit: &Limit) -> String {
 }
 
 /// The share in whole percent; `None` of nothing.
-fn percent(part: u64, whole: u64) -> Option<u64> {
+pub fn percent(part: u64, whole: u64) -> Option<u64> {
     let percent = u128::from(part) * 100 / u128::from(whole).max(1);
     (whole > 0).then(|| u64::try_from(percent).unwrap_or(u64::MAX))
 }
 
 /// `640`, `12.1k`, `1.2M`: rounded down.
-fn short_number(number: u64) -> String {
+pub fn short_number(number: u64) -> String {
     match number {
         0..1_000 => number.to_string(),
         1_000..1_000_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),

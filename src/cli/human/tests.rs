@@ -94,6 +94,7 @@ fn opening() -> Opening {
         cwd: "/w".into(),
         sandbox: "workspace".into(),
         hands: "local".into(),
+        instructions: Vec::new(),
     }
 }
 

@@ -80,6 +80,7 @@ fn every_event_has_its_line() {
         cwd: "/src".into(),
         sandbox: "workspace".into(),
         hands: "local".into(),
+        instructions: Vec::new(),
     };
     check(
         &Event::Opening(&opening),
@@ -87,7 +88,7 @@ fn every_event_has_its_line() {
             r#"{"type":"session","v":1,"sx":""#,
             env!("CARGO_PKG_VERSION"),
             r#"","session":"s1","provider":"codex","model":"m","account":"you@example.org","#,
-            r#""cwd":"/src","sandbox":"workspace","hands":"local"}"#
+            r#""cwd":"/src","sandbox":"workspace","hands":"local","instructions":[]}"#
         ),
     );
     check(&Event::Turn { n: 1 }, r#"{"type":"turn","n":1}"#);

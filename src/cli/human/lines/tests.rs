@@ -177,6 +177,7 @@ fn the_opening_names_who_pays_and_what_is_enforced() {
         cwd: "/home/you/src/app".into(),
         sandbox: "workspace (landlock 7)".into(),
         hands: "local".into(),
+        instructions: Vec::new(),
     };
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
@@ -186,6 +187,17 @@ fn the_opening_names_who_pays_and_what_is_enforced() {
              · ~/src/app"
         )
     );
+    let file = |path: &str, bytes, of| Loaded {
+        path: path.into(),
+        bytes,
+        of,
+    };
+    let files = [file("/home/you/a/AGENTS.md", 12, 12), file("/x\n", 5, 900)];
+    assert_eq!(
+        instructions(&files, "/home/you").unwrap().text,
+        "instructions: ~/a/AGENTS.md (12 bytes), /x (5 of 900 bytes)"
+    );
+    assert!(instructions(&[], "").is_none());
     let far = Opening {
         account: String::new(),
         cwd: "/home/your\n".into(),
