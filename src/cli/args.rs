@@ -14,7 +14,7 @@ pub mod verbs;
 
 use crate::auth::apart;
 use crate::base::text;
-use crate::config::Tier;
+use crate::config::Layer;
 use flags::Meaning;
 use given::Given;
 use probe::Probe;
@@ -99,6 +99,8 @@ pub enum Command {
     Config(Config),
     /// A change of a settings file.
     Edit(Edit),
+    /// Files of projects that are trusted, or no longer.
+    Trust(Trust),
     /// One request, and where its time went.
     Probe(Probe),
     /// What works here and what does not.
@@ -312,6 +314,8 @@ pub struct Patch {
 pub struct Config {
     /// What is shown.
     pub view: View,
+    /// Of one layer alone, what it says itself.
+    pub layer: Option<Layer>,
     /// With the place that set each value.
     pub has_source: bool,
     /// As JSON.
@@ -326,7 +330,29 @@ pub struct Edit {
     /// What becomes of it.
     pub change: Change,
     /// Whose file.
-    pub tier: Tier,
+    pub layer: Layer,
+}
+
+/// What `sx trust` knows.
+#[derive(Debug, PartialEq)]
+pub struct Trust {
+    /// What is done.
+    pub act: TrustAct,
+    /// To which files; those of the project if there are none.
+    pub files: Vec<PathBuf>,
+    /// As JSON.
+    pub is_json: bool,
+}
+
+/// What becomes of trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustAct {
+    /// The files are trusted as they are.
+    Accept,
+    /// They are no longer.
+    Revoke,
+    /// All that are trusted are told.
+    List,
 }
 
 /// What becomes of a key in a settings file.

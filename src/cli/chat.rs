@@ -29,6 +29,7 @@ use crate::cli::images;
 use crate::cli::input::Input;
 use crate::cli::screen;
 use crate::cli::stop;
+use crate::cli::trust;
 use crate::sys::signals::Signal;
 use crate::term::lines;
 use crate::term::lines::Lines;
@@ -92,6 +93,10 @@ pub fn run(ground: Ground, options: &Chat) -> Result<Exit, Fault> {
     let input = Input {
         signals: &signals,
         deadline: Deadline::never(),
+    };
+    let ground = match ground.is_quiet {
+        true => ground,
+        false => trust::ask(ground, &input)?,
     };
     let images = images::read(&options.talk.images, &input)?;
     let gateway = gateway::find(&ground, &input, Manner::Ask)?;

@@ -29,10 +29,10 @@ pub fn run(out: &mut dyn Write, settings: &Settings, options: &Config) -> io::Re
                 source(setting, options)
             )
         }
-        View::Dump if options.is_json => settings
-            .iter()
-            .try_for_each(|setting| json(out, &Row::new(settings, setting))),
-        View::Dump => settings.iter().try_for_each(|setting| {
+        View::Dump if options.is_json => {
+            shown(settings, options).try_for_each(|setting| json(out, &Row::new(settings, setting)))
+        }
+        View::Dump => shown(settings, options).try_for_each(|setting| {
             let value = value(settings, setting);
             writeln!(
                 out,
@@ -51,6 +51,16 @@ pub fn run(out: &mut dyn Write, settings: &Settings, options: &Config) -> io::Re
             writeln!(out, "{tier:8} {path}  # {}", state(file))
         }),
     }
+}
+
+/// All settings; of one layer those that it sets.
+fn shown<'a>(
+    settings: &'a Settings,
+    options: &'a Config,
+) -> impl Iterator<Item = &'a Setting> + 'a {
+    let is_shown =
+        |setting: &&Setting| options.layer.is_none() || setting.origin != Origin::Default;
+    settings.iter().filter(is_shown)
 }
 
 /// A path is shown as it is used, so that the line means the same in any other file.
@@ -77,7 +87,7 @@ fn state(file: &Looked) -> &'static str {
         (Found::Absent, _) => "not there",
         (Found::Unreadable, _) => "cannot be read",
         (Found::Read, true) => "all its keys count",
-        (Found::Read, false) => "only its harmless keys count",
+        (Found::Read, false) => "only its harmless keys count; `sx trust` accepts it",
     }
 }
 
@@ -151,6 +161,7 @@ mod tests {
             global_dir: None,
             user_dir: Some("/nowhere/sx".into()),
             project_root: None,
+            state_dir: None,
             home: Some("/home/me".into()),
             environment: &|name| (name == "MODEL").then(|| "opus".to_string()),
             overrides: &[("NETWORK".to_string(), "on".to_string())],
@@ -165,6 +176,7 @@ mod tests {
             &settings(),
             &Config {
                 view,
+                layer: None,
                 has_source,
                 is_json,
             },
@@ -204,6 +216,7 @@ mod tests {
             global_dir: None,
             user_dir: None,
             project_root: None,
+            state_dir: None,
             home: None,
             environment: &|_| None,
             overrides: &pairs,

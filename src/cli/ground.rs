@@ -10,6 +10,7 @@ use crate::cli::credential;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::config;
+use crate::config::Layer;
 use crate::config::Places;
 use crate::config::Settings;
 use crate::config::Sources;
@@ -60,23 +61,35 @@ pub struct Ground {
 impl Ground {
     /// Reads everything.
     pub fn survey(program: &OsStr, common: &Common) -> Result<Ground, Fault> {
-        let self_path = own_path(program)?;
-        let cwd = working_directory(common.cwd.as_deref())?;
-        check_variables()?;
-        let places = config::places(&variable);
-        let (settings, warnings) = config::load(&Sources {
-            global_dir: self_path.folder(),
-            user_dir: places.config_dir.clone(),
-            project_root: config::project_root(&cwd),
-            home: places.home.clone(),
-            environment: &setting_variable,
-            overrides: &common.overrides,
-        })
-        .map_err(|error| Fault::new(Exit::Settings, error))?;
+        Ground::survey_at(Site::find(program, common)?, common)
+    }
+
+    /// Reads everything, at a place that was found.
+    pub fn survey_at(site: Site, common: &Common) -> Result<Ground, Fault> {
+        let loaded = site.load(&common.overrides)?;
+        let mut ground = Ground::with(site, common, loaded);
+        ground.imply();
+        Ok(ground)
+    }
+
+    /// Only what one layer of the settings says; it is for being shown.
+    pub fn of_layer(site: Site, common: &Common, layer: &Layer) -> Result<Ground, Fault> {
+        let loaded = config::load_layer(&site.sources(&[]), layer);
+        let loaded = loaded.map_err(|error| Fault::new(Exit::Settings, error))?;
+        Ok(Ground::with(site, common, loaded))
+    }
+
+    fn with(site: Site, common: &Common, loaded: (Settings, Vec<Warning>)) -> Ground {
+        let (settings, warnings) = loaded;
+        let Site {
+            self_path,
+            cwd,
+            places,
+        } = site;
         // Before we open anything that stays open: the number could be that of one of ours.
         let number = settings.text("CODEX_TOKEN_FD");
         let handed_token = (!number.is_empty()).then(|| token_of_descriptor(number));
-        let mut ground = Ground {
+        Ground {
             self_path,
             cwd,
             settings,
@@ -87,12 +100,44 @@ impl Ground {
             is_quiet: common.is_quiet,
             is_verbose: common.is_verbose,
             handed_token,
-        };
-        if credential::is_codex_meant(&ground) {
-            let why = "a login or a setting of codex is there";
-            ground.settings.imply("PROVIDER", "codex", why);
         }
+    }
+
+    /// The same place with the settings read once more, and with some more that were typed. What a
+    /// descriptor gave stays.
+    pub fn again(&self, typed: &[(&str, &str)]) -> Result<Ground, Fault> {
+        let site = Site {
+            self_path: self.self_path.clone(),
+            cwd: self.cwd.clone(),
+            places: self.places.clone(),
+        };
+        let mut overrides = self.overrides.clone();
+        let typed = typed
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()));
+        overrides.extend(typed);
+        let (settings, warnings) = site.load(&overrides)?;
+        let mut ground = Ground {
+            self_path: site.self_path,
+            cwd: site.cwd,
+            settings,
+            warnings,
+            places: site.places,
+            overrides,
+            color: self.color,
+            is_quiet: self.is_quiet,
+            is_verbose: self.is_verbose,
+            handed_token: self.handed_token.clone(),
+        };
+        ground.imply();
         Ok(ground)
+    }
+
+    fn imply(&mut self) {
+        if credential::is_codex_meant(self) {
+            let why = "a login or a setting of codex is there";
+            self.settings.imply("PROVIDER", "codex", why);
+        }
     }
 
     /// The same for a command that is about a login: unless somebody names another provider, that
@@ -131,6 +176,73 @@ impl Ground {
             // Without a standard error nobody can be warned.
             let _ = out.write_all(line.as_bytes());
         }
+    }
+}
+
+/// Where a command stands, before any setting is read.
+pub struct Site {
+    /// How to start ourselves again.
+    pub self_path: SelfPath,
+    /// The working directory, absolute.
+    pub cwd: PathBuf,
+    /// Our own folders.
+    pub places: Places,
+}
+
+impl Site {
+    /// Looks around, and goes to the directory of `-C`.
+    pub fn find(program: &OsStr, common: &Common) -> Result<Site, Fault> {
+        Ok(Site {
+            self_path: own_path(program)?,
+            cwd: working_directory(common.cwd.as_deref())?,
+            places: config::places(&variable),
+        })
+    }
+
+    /// What settings come from here.
+    pub fn sources<'a>(&self, overrides: &'a [(String, String)]) -> Sources<'a> {
+        Sources {
+            global_dir: self.self_path.folder(),
+            user_dir: self.places.config_dir.clone(),
+            project_root: config::project_root(&self.cwd),
+            state_dir: self.places.state_dir.clone(),
+            home: self.places.home.clone(),
+            environment: &setting_variable,
+            overrides,
+        }
+    }
+
+    /// The settings file of a layer, which need not be there.
+    pub fn file(&self, layer: &Layer) -> Result<PathBuf, Fault> {
+        let nowhere = |what: &str, hint: &str| Fault::new(Exit::Settings, what).hint(hint);
+        let user = || {
+            let what = "there is no place for a settings file of yours";
+            let hint = "set HOME or SX_CONFIG_DIR";
+            let dir = self.places.config_dir.clone();
+            dir.ok_or_else(|| nowhere(what, hint))
+        };
+        let own = || {
+            let what = "the folder of the binary is not known";
+            let dir = self.self_path.folder();
+            dir.ok_or_else(|| nowhere(what, "use another tier"))
+        };
+        let here = || self.cwd.clone();
+        Ok(match layer {
+            Layer::User => user()?.join(config::FILE_NAME),
+            Layer::Project => {
+                let root = config::project_root(&self.cwd).unwrap_or_else(here);
+                root.join(config::FILE_NAME)
+            }
+            Layer::Global => own()?.join(config::FILE_NAME),
+            Layer::Profile(name) => config::profile_file(&user()?, name),
+        })
+    }
+
+    /// The settings.
+    pub fn load(&self, overrides: &[(String, String)]) -> Result<(Settings, Vec<Warning>), Fault> {
+        check_variables()?;
+        let loaded = config::load(&self.sources(overrides));
+        loaded.map_err(|error| Fault::new(Exit::Settings, error))
     }
 }
 

@@ -43,6 +43,7 @@ pub mod status;
 pub mod stop;
 pub mod token;
 pub mod tool;
+pub mod trust;
 pub mod usage;
 pub mod version;
 
@@ -53,6 +54,7 @@ use crate::cli::args::Invocation;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
+use crate::cli::ground::Site;
 use crate::hands;
 use crate::proc;
 use crate::proc::shell;
@@ -114,10 +116,15 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Help(topic) => help(topic.as_deref()),
         Command::Version { is_json } => print(|out| version::write(out, is_json)),
         Command::Config(options) => {
-            let ground = survey()?;
+            let site = Site::find(program, &common)?;
+            let ground = match &options.layer {
+                None => Ground::survey_at(site, &common)?,
+                Some(layer) => Ground::of_layer(site, &common, layer)?,
+            };
             ground.warn();
             print(|out| config::run(out, &ground.settings, &options))
         }
+        Command::Trust(options) => trust::run(&Site::find(program, &common)?, &options),
         Command::Edit(edit) => config::edit::run(program, &common, edit),
         Command::Sessions(what) => sessions(&survey()?, &what),
         Command::Doctor(options) => doctor::run(&survey()?, &options),

@@ -6,12 +6,15 @@
 
 use super::FILE_NAME;
 use super::Found;
+use super::Layer;
 use super::Looked;
 use super::Origin;
+use super::PROFILES_DIR;
 use super::Setting;
 use super::Settings;
 use super::Sources;
 use super::Tier;
+use super::disk;
 use super::error::Error;
 use super::error::Warning;
 use super::file;
@@ -20,17 +23,19 @@ use super::keys;
 use super::keys::Harmless;
 use super::keys::Key;
 use super::table::KEYS;
-use crate::sys::file::open_regular;
+use super::trust::Trust;
 use crate::sys::user;
+use std::fs;
 use std::io;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// A settings file is a page of text. A megabyte leaves room for any comment, and a link to
-/// something endless does not fill the memory.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The key that chooses a profile.
+const PROFILE_KEY: &str = "ACTIVE_PROFILE";
+
+/// More profiles than a person tells apart.
+const PROFILES_MAX: usize = 1_000;
 
 /// More than a person reads of one file. A stranger's may have a wrong line for every byte.
 const WARNINGS_MAX: usize = 20;
@@ -39,21 +44,17 @@ const WARNINGS_MAX: usize = 20;
 const MODE_WRITABLE_BY_OTHERS: u32 = 0o022;
 
 pub(super) fn load(sources: &Sources<'_>) -> Result<(Settings, Vec<Warning>), Error> {
-    let mut cascade = Cascade {
-        table: KEYS.iter().map(unset).collect(),
-        files: Vec::new(),
-        warnings: Vec::new(),
-        room: 0,
-        unsaid: 0,
-        user_file: sources.user_dir.as_ref().map(|dir| dir.join(FILE_NAME)),
-    };
-    for (path, tier) in candidates(sources) {
-        let is_trusted = match tier {
-            Tier::Global => is_ours(&path, sources.project_root.as_deref()),
-            Tier::User => true,
-            Tier::Project => false,
-        };
-        cascade.file(path, tier, is_trusted)?;
+    let mut cascade = Cascade::new(sources);
+    let places = places(sources);
+    for place in &places {
+        cascade.file(place, place.dir.join(FILE_NAME), place.owner)?;
+    }
+    let (name, origin) = cascade.profile(sources)?;
+    if !name.is_empty() {
+        let is_there = cascade.profile_files(&places, &name)?;
+        if !is_there {
+            return Err(no_profile(&places, name, origin));
+        }
     }
     for key in KEYS {
         if let Some(value) = (sources.environment)(key.name).filter(|value| !value.is_empty()) {
@@ -61,18 +62,65 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Settings, Vec<Warning>), Er
         }
     }
     for (name, value) in sources.overrides {
-        let key = keys::find(name).ok_or_else(|| Error::UnknownKey {
-            key: name.clone(),
-            nearest: keys::nearest(name),
-        })?;
-        cascade.set(key, value, Origin::CommandLine)?;
+        cascade.set(known(name)?, value, Origin::CommandLine)?;
     }
-    let settings = Settings {
-        table: cascade.table,
-        files: cascade.files,
-        home: sources.home.clone(),
+    Ok(cascade.end())
+}
+
+pub(super) fn load_layer(
+    sources: &Sources<'_>,
+    layer: &Layer,
+) -> Result<(Settings, Vec<Warning>), Error> {
+    let mut cascade = Cascade::new(sources);
+    let places = places(sources);
+    let Layer::Profile(name) = layer else {
+        for place in places.iter().filter(|place| place.owner == layer.tier()) {
+            cascade.file(place, place.dir.join(FILE_NAME), place.owner)?;
+        }
+        return Ok(cascade.end());
     };
-    Ok((settings, cascade.warnings))
+    match cascade.profile_files(&places, name)? {
+        true => Ok(cascade.end()),
+        false => Err(no_profile(&places, name.clone(), Origin::CommandLine)),
+    }
+}
+
+pub(super) fn profiles(sources: &Sources<'_>) -> Vec<String> {
+    known_profiles(&places(sources))
+}
+
+fn known(name: &str) -> Result<&'static Key, Error> {
+    keys::find(name).ok_or_else(|| Error::UnknownKey {
+        key: name.to_string(),
+        nearest: keys::nearest(name),
+    })
+}
+
+fn no_profile(places: &[Place], name: String, origin: Origin) -> Error {
+    Error::NoProfile {
+        origin,
+        name,
+        places: places
+            .iter()
+            .map(|place| place.dir.join(PROFILES_DIR))
+            .collect(),
+        known: known_profiles(places),
+    }
+}
+
+/// The names of all profiles that there are, sorted.
+fn known_profiles(places: &[Place]) -> Vec<String> {
+    let entries = places
+        .iter()
+        .filter_map(|place| fs::read_dir(place.dir.join(PROFILES_DIR)).ok());
+    let names = entries.flatten().take(PROFILES_MAX).filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        Some(name.strip_suffix(".txt")?.to_string())
+    });
+    let mut names: Vec<String> = names.filter(|name| keys::is_name(name)).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn unset(key: &'static Key) -> Setting {
@@ -83,26 +131,34 @@ fn unset(key: &'static Key) -> Setting {
     }
 }
 
-/// The files to look for, each once: a directory that is both the user's and the project's is the
-/// user's, and the binary's own directory within a project is the project's.
-fn candidates(sources: &Sources<'_>) -> Vec<(PathBuf, Tier)> {
+/// A folder where settings files may be.
+struct Place {
+    dir: PathBuf,
+    /// Whose it is.
+    owner: Tier,
+}
+
+/// The folders to look into, each once: one that is both the user's and the project's is the
+/// user's, and the binary's own folder within a project is the project's.
+fn places(sources: &Sources<'_>) -> Vec<Place> {
     let by_authority = [
         (&sources.user_dir, Tier::User),
         (&sources.project_root, Tier::Project),
         (&sources.global_dir, Tier::Global),
     ];
     let mut seen = Vec::new();
-    let mut files = Vec::new();
-    for (dir, tier) in by_authority {
+    let mut places = Vec::new();
+    for (dir, owner) in by_authority {
         let Some(dir) = dir else { continue };
         let real = dir.canonicalize().unwrap_or_else(|_| dir.clone());
         if !seen.contains(&real) {
             seen.push(real);
-            files.push((dir.join(FILE_NAME), tier));
+            let dir = dir.clone();
+            places.push(Place { dir, owner });
         }
     }
-    files.sort_by_key(|(_, tier)| *tier);
-    files
+    places.sort_by_key(|place| place.owner);
+    places
 }
 
 /// The key of a line that is none, if to leave it out would open what it was meant to shut.
@@ -136,13 +192,88 @@ struct Cascade {
     room: usize,
     /// How many were not.
     unsaid: usize,
+    home: Option<PathBuf>,
+    project_root: Option<PathBuf>,
     user_file: Option<PathBuf>,
+    trust: Trust,
 }
 
 impl Cascade {
-    fn file(&mut self, path: PathBuf, tier: Tier, is_trusted: bool) -> Result<(), Error> {
-        let found = match read(&path, is_trusted) {
+    fn new(sources: &Sources<'_>) -> Cascade {
+        Cascade {
+            table: KEYS.iter().map(unset).collect(),
+            files: Vec::new(),
+            warnings: Vec::new(),
+            room: 0,
+            unsaid: 0,
+            home: sources.home.clone(),
+            project_root: sources.project_root.clone(),
+            user_file: sources.user_dir.as_ref().map(|dir| dir.join(FILE_NAME)),
+            trust: Trust::new(sources.state_dir.as_deref()),
+        }
+    }
+
+    fn end(self) -> (Settings, Vec<Warning>) {
+        let settings = Settings {
+            table: self.table,
+            files: self.files,
+            home: self.home,
+        };
+        (settings, self.warnings)
+    }
+
+    /// The profile that is chosen, empty for none, and who chose it. It is needed before the
+    /// sources that come after it are read.
+    fn profile(&self, sources: &Sources<'_>) -> Result<(String, Origin), Error> {
+        let key = known(PROFILE_KEY)?;
+        let typed = sources
+            .overrides
+            .iter()
+            .rfind(|(name, _)| name == PROFILE_KEY);
+        let variable = || (sources.environment)(PROFILE_KEY).filter(|value| !value.is_empty());
+        let (value, origin) = match typed {
+            Some((_, value)) => (value.clone(), Origin::CommandLine),
+            None => match variable() {
+                Some(value) => (value, Origin::Environment),
+                None => {
+                    let set = self.table.iter().find(|set| set.key.name == PROFILE_KEY);
+                    return Ok(set.map_or((String::new(), Origin::Default), |set| {
+                        (set.value.clone(), set.origin.clone())
+                    }));
+                }
+            },
+        };
+        match key.accept(&value) {
+            Some(name) => Ok((name, origin)),
+            None => Err(Error::WrongValue { origin, key, value }),
+        }
+    }
+
+    /// Reads the files of a profile; whether there was one.
+    fn profile_files(&mut self, places: &[Place], name: &str) -> Result<bool, Error> {
+        let before = self.files.len();
+        for place in places {
+            let path = super::profile_file(&place.dir, name);
+            self.file(place, path, Tier::Profile)?;
+        }
+        let looked = &self.files[before..];
+        Ok(looked.iter().any(|looked| looked.found != Found::Absent))
+    }
+
+    /// Reads one file, as `tier`, in the folder of `place`.
+    fn file(&mut self, place: &Place, path: PathBuf, tier: Tier) -> Result<(), Error> {
+        let is_own = match place.owner {
+            Tier::Global => is_ours(&path, self.project_root.as_deref()),
+            owner => owner == Tier::User,
+        };
+        let (found, is_trusted) = match disk::read(&path) {
+            Ok(None) => (Found::Absent, is_own),
+            Ok(Some(_)) if !is_own && disk::leads_away(&path, &place.dir).unwrap_or(true) => {
+                let what = "it is a link out of its folder, and not trusted";
+                self.unreadable(&path, io::Error::other(what))
+            }
             Ok(Some(bytes)) => {
+                let is_trusted = is_own || self.trust.has(&path, &place.dir, &bytes);
                 (self.room, self.unsaid) = (WARNINGS_MAX, 0);
                 self.lines(&bytes, &path, tier, is_trusted)?;
                 if self.unsaid > 0 {
@@ -150,24 +281,25 @@ impl Cascade {
                     let path = path.clone();
                     self.warnings.push(Warning::More { path, count });
                 }
-                Found::Read
+                (Found::Read, is_trusted)
             }
-            Ok(None) => Found::Absent,
-            Err(source) => {
-                self.warnings.push(Warning::Unreadable {
-                    path: path.clone(),
-                    source,
-                });
-                Found::Unreadable
-            }
+            Err(source) => self.unreadable(&path, source),
         };
         self.files.push(Looked {
             path,
             tier,
+            root: place.dir.clone(),
             found,
+            is_own,
             is_trusted,
         });
         Ok(())
+    }
+
+    fn unreadable(&mut self, path: &Path, source: io::Error) -> (Found, bool) {
+        let path = path.to_path_buf();
+        self.warnings.push(Warning::Unreadable { path, source });
+        (Found::Unreadable, false)
     }
 
     fn lines(
@@ -205,6 +337,10 @@ impl Cascade {
                 });
                 continue;
             };
+            if tier == Tier::Profile && key.name == PROFILE_KEY {
+                self.warn(Warning::Nested { path, line: number });
+                continue;
+            }
             if !is_trusted && !is_harmless(key, value) {
                 let user_file = self.user_file.clone();
                 self.warn(Warning::Untrusted {
@@ -292,37 +428,5 @@ fn is_harmless(key: &Key, value: &str) -> bool {
     }
 }
 
-/// The bytes of a file, or `None` where there is none.
-fn read(path: &Path, is_trusted: bool) -> io::Result<Option<Vec<u8>>> {
-    let file = match open_regular(path) {
-        Ok(file) => file,
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if !is_trusted && leads_away(path)? {
-        let what = "it is a link out of its folder, and not trusted";
-        return Err(io::Error::other(what));
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!(
-            "it is larger than {FILE_BYTES_MAX} bytes"
-        )));
-    }
-    Ok(Some(bytes))
-}
-
-/// Whether a link leads out of the folder of `path`. A stranger's link to a key file would have us
-/// print its lines as wrong settings, where a log may be public.
-pub fn leads_away(path: &Path) -> io::Result<bool> {
-    let folder = path.parent().unwrap_or(path).canonicalize()?;
-    Ok(!path.canonicalize()?.starts_with(folder))
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
-}
+#[cfg(test)]
+mod tests;

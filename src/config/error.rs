@@ -36,6 +36,17 @@ pub enum Error {
         /// The value.
         value: String,
     },
+    /// A profile is chosen that is not there.
+    NoProfile {
+        /// Who chose it.
+        origin: Origin,
+        /// Its name.
+        name: String,
+        /// The folders that were looked into.
+        places: Vec<PathBuf>,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// `-e` names a key that does not exist.
     UnknownKey {
         /// As it was typed.
@@ -76,6 +87,13 @@ pub enum Warning {
         earlier: u32,
         /// The key.
         key: &'static Key,
+    },
+    /// A profile that chooses a profile.
+    Nested {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u32,
     },
     /// A key that a file which is not trusted may not set, or not to this value.
     Untrusted {
@@ -120,6 +138,22 @@ impl fmt::Display for Error {
                     key.name,
                     shown(value)
                 )
+            }
+            Error::NoProfile {
+                origin,
+                name,
+                places,
+                known,
+            } => {
+                write!(f, "{origin}: ACTIVE_PROFILE is `{name}`; ")?;
+                match known.is_empty() {
+                    false => write!(f, "there is {}", known.join(", ")),
+                    true => {
+                        let places = places.iter().map(|path| Shown(path).to_string());
+                        let places: Vec<String> = places.collect();
+                        write!(f, "there is no {name}.txt in {}", places.join(" or "))
+                    }
+                }
             }
             Error::UnknownKey { key, nearest } => {
                 write!(f, "the command line: there is no key {}", shown(key))?;
@@ -166,6 +200,13 @@ impl fmt::Display for Warning {
                     key.name
                 )
             }
+            Warning::Nested { path, line } => {
+                let at = At(path, *line);
+                write!(
+                    f,
+                    "{at}: ACTIVE_PROFILE is ignored: a profile chooses no other"
+                )
+            }
             Warning::Untrusted {
                 path,
                 line,
@@ -178,9 +219,10 @@ impl fmt::Display for Warning {
                     Harmless::Except(value) => write!(f, "this file may not set it to {value}")?,
                     _ => f.write_str("this file may not set it")?,
                 }
+                f.write_str(" unless you trust it: `sx trust`")?;
                 match user_file {
-                    Some(own) => write!(f, "; put it in {} or the environment", Shown(own)),
-                    None => f.write_str("; put it in the environment"),
+                    Some(own) => write!(f, ", or put the line into {}", Shown(own)),
+                    None => Ok(()),
                 }
             }
             Warning::More { path, count } => {

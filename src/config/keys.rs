@@ -48,6 +48,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Any one line.
     Text,
+    /// A short name that is part of the name of a file.
+    Name,
     /// Several in one line; what each must be is its module's business.
     List {
         /// What each is, in the plural.
@@ -116,6 +118,7 @@ impl Kind {
             Kind::Duration => clock::parse_duration(value).is_some_and(|wait| !wait.is_zero()),
             Kind::Url => is_url(value),
             Kind::Size { max } => size(value).is_some_and(|bytes| bytes <= *max),
+            Kind::Name => is_name(value),
             Kind::Text | Kind::List { .. } | Kind::Path => true,
         };
         accepted.then(|| value.to_string())
@@ -133,6 +136,7 @@ impl Kind {
             Kind::Choice([only]) => only.to_string(),
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::Text => "one line of text".to_string(),
+            Kind::Name => "a name of letters, digits, `-` and `_`, at most 64".to_string(),
             Kind::List { of, separator } => match separator {
                 ' ' => format!("{of}, with blanks between them"),
                 _ => format!("{of}, with `{separator}` between them"),
@@ -141,6 +145,12 @@ impl Kind {
             Kind::Path => "a path".to_string(),
         }
     }
+}
+
+/// Whether it can be a [`Kind::Name`].
+pub fn is_name(word: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    (1..=64).contains(&word.len()) && word.bytes().all(is_part)
 }
 
 /// The bytes that a size means.
@@ -274,6 +284,10 @@ mod tests {
         check(Kind::Text, "gpt 5", Some("gpt 5"));
         check(Kind::Text, "a\nb", None);
         check(Kind::Path, "~/x", Some("~/x"));
+        check(Kind::Name, "fast-1_B", Some("fast-1_B"));
+        for bad in ["../x", "a.b", "a b", &"x".repeat(65)] {
+            check(Kind::Name, bad, None);
+        }
     }
 
     #[test]

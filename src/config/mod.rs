@@ -1,18 +1,19 @@
 //! Settings: one table of keys, a cascade that fills it, and for every value who set it.
 //!
 //! Later wins: default, the file beside the binary, the user's file, the project's file, the
-//! environment, the command line. Nothing here is asked twice: `load` reads everything once, and
-//! `cli` makes each module's options of it. What a setting means is its module's business.
+//! profile beside any of them, the environment, the command line. Nothing here is asked twice:
+//! `load` reads everything once, and `cli` makes each module's options of it. What a setting means
+//! is its module's business.
 
 mod cascade;
+pub mod disk;
 pub mod error;
 pub mod file;
 pub mod groups;
 pub mod keys;
 pub mod table;
+pub mod trust;
 pub mod write;
-
-pub use cascade::leads_away;
 
 use crate::base::clock;
 use error::Error;
@@ -27,6 +28,9 @@ use table::KEYS;
 /// The name of every settings file.
 pub const FILE_NAME: &str = "scorpiox-env.txt";
 
+/// The name of the folder of profiles beside such a file.
+pub const PROFILES_DIR: &str = "scorpiox-env";
+
 /// Everything that settings come from.
 pub struct Sources<'a> {
     /// The folder of the binary.
@@ -35,6 +39,8 @@ pub struct Sources<'a> {
     pub user_dir: Option<PathBuf>,
     /// The project's folder, from `project_root`.
     pub project_root: Option<PathBuf>,
+    /// Our state directory, with the records of trust.
+    pub state_dir: Option<PathBuf>,
     /// The home directory, for values that begin with `~/`.
     pub home: Option<PathBuf>,
     /// Looks up an environment variable. Asked for the names of `KEYS` and nothing else.
@@ -52,6 +58,57 @@ pub fn load(sources: &Sources<'_>) -> Result<(Settings, Vec<Warning>), Error> {
     cascade::load(sources)
 }
 
+/// What one layer says by itself: of all other keys nothing is set.
+pub fn load_layer(sources: &Sources<'_>, layer: &Layer) -> Result<(Settings, Vec<Warning>), Error> {
+    cascade::load_layer(sources, layer)
+}
+
+/// The file of the profile `name` in one of our folders.
+pub fn profile_file(dir: &Path, name: &str) -> PathBuf {
+    dir.join(PROFILES_DIR).join(format!("{name}.txt"))
+}
+
+/// The names of all profiles that there are, sorted.
+pub fn profiles(sources: &Sources<'_>) -> Vec<String> {
+    cascade::profiles(sources)
+}
+
+/// A part of the cascade that files fill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// The file beside the binary.
+    Global,
+    /// The user's own.
+    User,
+    /// The project's.
+    Project,
+    /// The profile of this name.
+    Profile(String),
+}
+
+impl Layer {
+    /// What it is called on the command line: `user`, `project`, `global`, `profile:NAME`.
+    pub fn parse(word: &str) -> Option<Layer> {
+        match (word, word.strip_prefix("profile:")) {
+            ("global", _) => Some(Layer::Global),
+            ("user", _) => Some(Layer::User),
+            ("project", _) => Some(Layer::Project),
+            (_, Some(name)) if keys::is_name(name) => Some(Layer::Profile(name.to_string())),
+            _ => None,
+        }
+    }
+
+    /// Its tier.
+    pub fn tier(&self) -> Tier {
+        match self {
+            Layer::Global => Tier::Global,
+            Layer::User => Tier::User,
+            Layer::Project => Tier::Project,
+            Layer::Profile(_) => Tier::Profile,
+        }
+    }
+}
+
 /// Whose file a value came from, in the order of the cascade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
@@ -61,18 +118,18 @@ pub enum Tier {
     User,
     /// In the project, and so maybe a stranger's.
     Project,
+    /// A profile, beside any of them.
+    Profile,
 }
 
 impl Tier {
-    /// All of them.
-    pub const ALL: [Tier; 3] = [Tier::Global, Tier::User, Tier::Project];
-
     /// Its word on the command line and in lists.
     pub fn name(self) -> &'static str {
         match self {
             Tier::Global => "global",
             Tier::User => "user",
             Tier::Project => "project",
+            Tier::Profile => "profile",
         }
     }
 }
@@ -146,8 +203,12 @@ pub struct Looked {
     pub path: PathBuf,
     /// Whose file it is.
     pub tier: Tier,
+    /// The folder that the cascade named: the file is in it, or in its folder of profiles.
+    pub root: PathBuf,
     /// Whether it is there.
     pub found: Found,
+    /// Whether it needs no trust: it is the user's own, or the machine's.
+    pub is_own: bool,
     /// Whether all its keys count, not only the harmless ones.
     pub is_trusted: bool,
 }

@@ -11,7 +11,7 @@ use crate::config::keys::Kind;
 pub static KEYS: &[Key] = &[
     key(
         "ACTIVE_PROFILE",
-        Kind::Text,
+        Kind::Name,
         "",
         Harmless::Never,
         "the profile that counts: NAME is a file scorpiox-env/NAME.txt",

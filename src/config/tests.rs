@@ -6,10 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 /// A directory of its own with `global`, `user` and `project` in it, removed at the end.
-struct House(PathBuf);
+pub(super) struct House(pub PathBuf);
 
 impl House {
-    fn new() -> House {
+    pub fn new() -> House {
         let name = format!("sx-config-{}", random::uuid().unwrap());
         let root = std::env::temp_dir().canonicalize().unwrap().join(name);
         for dir in ["global", "user", "project/.git", "project/src"] {
@@ -18,35 +18,29 @@ impl House {
         House(root)
     }
 
-    fn write(self, dir: &str, text: &str) -> House {
+    pub fn write(self, dir: &str, text: &str) -> House {
         let path = self.0.join(dir).join(FILE_NAME);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         self
     }
 
-    fn load(
+    pub fn profile(self, dir: &str, name: &str, text: &str) -> House {
+        let path = profile_file(&self.0.join(dir), name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        self
+    }
+
+    pub fn load(
         &self,
         environment: &[(&str, &str)],
         overrides: &[(&str, &str)],
     ) -> Result<(Settings, Vec<String>), String> {
-        let overrides: Vec<(String, String)> = overrides
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect();
-        let sources = Sources {
-            global_dir: Some(self.0.join("global")),
-            user_dir: Some(self.0.join("user")),
-            project_root: Some(self.0.join("project")),
-            home: Some(PathBuf::from("/home/me")),
-            environment: &|name| {
-                let found = environment.iter().find(|(key, _)| *key == name);
-                found.map(|(_, value)| value.to_string())
-            },
-            overrides: &overrides,
-        };
-        let (settings, warnings) =
-            load(&sources).map_err(|error| self.local(&error.to_string()))?;
+        let (settings, warnings) = self
+            .with(environment, overrides, load)
+            .map_err(|error| self.local(&error.to_string()))?;
         let warnings = warnings
             .iter()
             .map(|warning| self.local(&warning.to_string()))
@@ -54,8 +48,32 @@ impl House {
         Ok((settings, warnings))
     }
 
+    pub fn with<T>(
+        &self,
+        environment: &[(&str, &str)],
+        overrides: &[(&str, &str)],
+        look: impl FnOnce(&Sources<'_>) -> T,
+    ) -> T {
+        let overrides: Vec<(String, String)> = overrides
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
+        look(&Sources {
+            global_dir: Some(self.0.join("global")),
+            user_dir: Some(self.0.join("user")),
+            project_root: Some(self.0.join("project")),
+            state_dir: Some(self.0.join("state")),
+            home: Some(PathBuf::from("/home/me")),
+            environment: &|name| {
+                let found = environment.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| value.to_string())
+            },
+            overrides: &overrides,
+        })
+    }
+
     /// The text with our directory left out of its paths.
-    fn local(&self, text: &str) -> String {
+    pub fn local(&self, text: &str) -> String {
         text.replace(&format!("{}/", self.0.display()), "")
     }
 }
@@ -119,12 +137,12 @@ fn a_project_may_tighten_and_choose_but_not_redirect_or_loosen() {
     assert_eq!(
         warnings[..3],
         [
-            "project/scorpiox-env.txt:1: CODEX_BASE_URL is ignored: this file may not set it; \
-             put it in user/scorpiox-env.txt or the environment",
+            "project/scorpiox-env.txt:1: CODEX_BASE_URL is ignored: this file may not set it \
+             unless you trust it: `sx trust`, or put the line into user/scorpiox-env.txt",
             "project/scorpiox-env.txt:2: CODEX_CREDENTIALS_FILE is ignored: this file may not set \
-             it; put it in user/scorpiox-env.txt or the environment",
+             it unless you trust it: `sx trust`, or put the line into user/scorpiox-env.txt",
             "project/scorpiox-env.txt:3: SANDBOX is ignored: this file may set it to read-only \
-             only; put it in user/scorpiox-env.txt or the environment",
+             only unless you trust it: `sx trust`, or put the line into user/scorpiox-env.txt",
         ]
     );
     assert_eq!(warnings.len(), 8);
@@ -145,7 +163,8 @@ fn a_project_does_not_choose_the_login_of_another_vendors_client() {
     let house = House::new().write("project", "PROVIDER=claude_code\n");
     let (_, warnings) = house.load(&[], &[]).unwrap();
     let expected = "project/scorpiox-env.txt:1: PROVIDER is ignored: this file may not set it to \
-                    claude_code; put it in user/scorpiox-env.txt or the environment";
+                    claude_code unless you trust it: `sx trust`, or put the line into \
+                    user/scorpiox-env.txt";
     assert_eq!(warnings, [expected]);
     let house = House::new().write("user", "PROVIDER=claude_code\n");
     assert_eq!(
@@ -179,6 +198,7 @@ fn a_directory_with_two_roles_is_read_once_by_the_right_one() {
         global_dir: here.clone(),
         user_dir: here.clone(),
         project_root: here,
+        state_dir: None,
         home: None,
         environment: &|_| None,
         overrides: &[],
@@ -238,6 +258,7 @@ fn only_the_names_of_the_table_are_asked_of_the_environment() {
         global_dir: None,
         user_dir: None,
         project_root: None,
+        state_dir: None,
         home: None,
         environment: &|name| {
             asked.borrow_mut().push(name.to_string());
@@ -246,7 +267,10 @@ fn only_the_names_of_the_table_are_asked_of_the_environment() {
         overrides: &[],
     };
     load(&sources).unwrap();
-    assert!(asked.borrow().iter().eq(KEYS.iter().map(|key| key.name)));
+    let asked = asked.borrow();
+    // The profile is asked for before all others.
+    assert_eq!(asked[0], "ACTIVE_PROFILE");
+    assert!(asked[1..].iter().eq(KEYS.iter().map(|key| key.name)));
 }
 
 #[test]

@@ -2,40 +2,31 @@
 //! blanks and line ends stay, byte for byte.
 //!
 //! The last line of a key is the one that counts, so that is the one that is changed; a key that
-//! the file does not have is added at its end. To take it out takes out all its lines. The new
-//! file is written beside the old one, synced and renamed; a link stays a link.
+//! the file does not have is added at its end. To take it out takes out all its lines.
 
+use super::disk;
 use super::file;
 use super::file::Content;
-use crate::base::random;
-use crate::sys::file::open_regular;
-use std::fs;
-use std::fs::DirBuilder;
-use std::fs::File;
-use std::fs::OpenOptions;
 use std::io;
-use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-
-/// As much as is read of a settings file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The byte order mark, which editors of Windows put first.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// The file says so now.
-    Changed,
-    /// It said so before.
-    Already,
+/// What a file says and said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Before; `None` where there was no file.
+    pub was: Option<Vec<u8>>,
+    /// Now.
+    pub now: Vec<u8>,
+}
+
+impl Written {
+    /// Whether it is the same.
+    pub fn is_same(&self) -> bool {
+        self.was.as_deref().unwrap_or_default() == self.now
+    }
 }
 
 /// A key with its value, or a key to take out.
@@ -49,81 +40,22 @@ pub enum Change<'a> {
 
 /// Changes `key` in the settings file `path`, which need not be there yet.
 pub fn change(path: &Path, key: &str, change: Change<'_>) -> io::Result<Written> {
-    if change == Change::Unset && !path.try_exists()? {
-        return Ok(Written::Already);
+    let was = disk::read(path)?;
+    let now = changed(was.as_deref().unwrap_or_default(), key, change);
+    let written = Written { was, now };
+    if !written.is_same() {
+        let was = written.was.as_deref();
+        disk::replace(path, Some(was), &written.now)?;
     }
-    if let Some(folder) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-    }
-    let target = match fs::canonicalize(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_path_buf(),
-        target => target?,
-    };
-    let old = read(&target)?;
-    let text = old.as_deref().unwrap_or_default();
-    let new = match change {
+    Ok(written)
+}
+
+/// The text with one change in it.
+pub fn changed(text: &[u8], key: &str, change: Change<'_>) -> Vec<u8> {
+    match change {
         Change::Set(value) => with(text, key, value),
         Change::Unset => without(text, key),
-    };
-    if old.as_ref() == Some(&new) {
-        return Ok(Written::Already);
     }
-    let beside = target.with_file_name(beside_name()?);
-    let written = write(&beside, &target, &new).and_then(|()| {
-        // An editor may have saved it meanwhile.
-        match read(&target)? == old {
-            true => fs::rename(&beside, &target),
-            false => Err(io::Error::other(
-                "it was changed by another program meanwhile",
-            )),
-        }
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written.map(|()| Written::Changed)
-}
-
-fn beside_name() -> io::Result<String> {
-    let bytes = random::bytes::<8>().map_err(io::Error::other)?;
-    Ok(format!(".env-{:016x}", u64::from_le_bytes(bytes)))
-}
-
-/// The content; `None` where there is no file.
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match open_regular(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > FILE_BYTES_MAX {
-        true => Err(io::Error::other(
-            "it is over 1 MiB, so it is no settings file",
-        )),
-        false => Ok(Some(bytes)),
-    }
-}
-
-/// Writes a file that will take the place of `target`: with its mode and owner, or for us alone.
-fn write(beside: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file: File = options.open(beside)?;
-    file.write_all(bytes)?;
-    if let Ok(old) = fs::metadata(target) {
-        let new = file.metadata()?;
-        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            // Only root can; for anyone else it is their file from now on.
-            let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
-        }
-        let mode = fs::Permissions::from_mode(old.mode() & 0o777);
-        file.set_permissions(mode)?;
-    }
-    file.sync_all()
 }
 
 /// The same text with `key` set to `value`.
@@ -138,7 +70,7 @@ fn with(text: &[u8], key: &str, value: &str) -> Vec<u8> {
     let mut new = Vec::with_capacity(text.len() + value.len());
     for (at, line) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
         match at == number {
-            true => new.extend(changed(line, value)),
+            true => new.extend(with_value(line, value)),
             false => new.extend_from_slice(line),
         }
     }
@@ -166,7 +98,7 @@ fn without(text: &[u8], key: &str) -> Vec<u8> {
 }
 
 /// A line `KEY = VALUE` with another value and the same of everything else.
-fn changed(line: &[u8], value: &str) -> Vec<u8> {
+fn with_value(line: &[u8], value: &str) -> Vec<u8> {
     let start = line
         .iter()
         .position(|byte| *byte == b'=')
@@ -201,7 +133,6 @@ fn addition(text: &[u8], key: &str, value: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -247,31 +178,5 @@ mod tests {
             let found = without(text.as_bytes(), "A");
             assert_eq!(String::from_utf8(found).unwrap(), expected, "{text:?}");
         }
-    }
-
-    #[test]
-    fn the_file_keeps_its_mode_and_a_link_stays_one() {
-        let name = format!("sx-write-{}", random::uuid().unwrap());
-        let dir = std::env::temp_dir().join(name);
-        let path = dir.join("below/scorpiox-env.txt");
-        let set = |path: &Path, key, value| change(path, key, Change::Set(value));
-        assert_eq!(change(&path, "A", Change::Unset).unwrap(), Written::Already);
-        assert!(!dir.exists());
-        assert_eq!(set(&path, "A", "1").unwrap(), Written::Changed);
-        assert_eq!(set(&path, "A", "1").unwrap(), Written::Already);
-        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
-        assert_eq!(mode(&path), 0o600);
-        assert_eq!(mode(&dir), 0o700);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let link = dir.join("link.txt");
-        symlink(&path, &link).unwrap();
-        set(&link, "B", "2").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "A=1\nB=2\n");
-        assert_eq!(mode(&path), 0o644);
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        // What is no file is not replaced by one, and nothing is left beside it.
-        assert!(set(&dir, "A", "1").is_err());
-        assert_eq!(fs::read_dir(dir.join("below")).unwrap().count(), 1);
-        fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -73,3 +73,4 @@ mod token;
 mod taken;
 // Calls and their answers.
 mod tools;
+mod trust;

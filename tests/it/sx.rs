@@ -421,6 +421,17 @@ impl Ran {
         self
     }
 
+    /// Its stdout holds this.
+    #[track_caller]
+    pub fn check_printed(&self, text: &str) -> &Ran {
+        assert!(
+            self.text().contains(text),
+            "no {text:?} in stdout: {}",
+            self.text()
+        );
+        self
+    }
+
     /// Its stdout is exactly this.
     #[track_caller]
     pub fn check_stdout(&self, text: &str) -> &Ran {

@@ -20,6 +20,8 @@ use super::Talk;
 use super::TokenServe;
 use super::TokenShape;
 use super::Tool;
+use super::Trust;
+use super::TrustAct;
 use super::View;
 use super::Way;
 use super::flags::Meaning;
@@ -27,7 +29,7 @@ use super::given::Given;
 use super::probe;
 use super::usage::Usage;
 use super::verbs::Verb;
-use crate::config::Tier;
+use crate::config::Layer;
 use crate::config::keys;
 
 /// Takes what `verb` knows out of what was given. Words that it does not take stay.
@@ -73,6 +75,7 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
         Verb::Doctor => Command::Doctor(Doctor {
             is_json: given.has(Meaning::Json),
         }),
+        Verb::Trust => Command::Trust(trust(given)?),
         Verb::Probe => Command::Probe(probe::read(given)?),
         Verb::Tool => Command::Tool(tool(given)?),
         Verb::Patch => Command::Patch(Patch {
@@ -319,10 +322,7 @@ fn edit(given: &mut Given) -> Result<Edit, Usage> {
     if let Some(other) = other.map(|(_, name)| name) {
         return Err(Usage::Conflict { one, other });
     }
-    let tier = match given.text(Meaning::Tier)? {
-        None => Tier::User,
-        Some(word) => tier(word)?,
-    };
+    let layer = layer(given)?.unwrap_or(Layer::User);
     let (key, value) = match (set, unset) {
         (Some(_), Some(_)) => {
             let other = "--unset";
@@ -331,7 +331,7 @@ fn edit(given: &mut Given) -> Result<Edit, Usage> {
         (None, unset) => {
             let key = unset.unwrap_or_default();
             let change = Change::Unset;
-            return Ok(Edit { key, change, tier });
+            return Ok(Edit { key, change, layer });
         }
         (Some(pair), None) => match pair.split_once('=') {
             Some((key, value)) => (key.to_string(), Some(value.to_string())),
@@ -364,23 +364,42 @@ fn edit(given: &mut Given) -> Result<Edit, Usage> {
             }
         },
     };
-    Ok(Edit { key, change, tier })
+    Ok(Edit { key, change, layer })
 }
 
-fn tier(word: String) -> Result<Tier, Usage> {
-    let tier = Tier::ALL.into_iter().find(|tier| tier.name() == word);
-    tier.ok_or(Usage::WrongValue {
-        flag: "--tier".into(),
-        value: word,
-        allowed: "user, project or global".into(),
+fn layer(given: &Given) -> Result<Option<Layer>, Usage> {
+    let Some(word) = given.text(Meaning::Tier)? else {
+        return Ok(None);
+    };
+    let allowed = "user, project, global or profile:NAME";
+    let layer = Layer::parse(&word).ok_or_else(|| given.wrong(Meaning::Tier, allowed))?;
+    Ok(Some(layer))
+}
+
+/// `sx trust`, `sx trust FILE...`, `--list`, `--revoke`.
+fn trust(given: &mut Given) -> Result<Trust, Usage> {
+    let act = match (given.has(Meaning::List), given.has(Meaning::Revoke)) {
+        (true, true) => {
+            let (one, other) = ("--list", "--revoke");
+            return Err(Usage::Conflict { one, other });
+        }
+        (true, false) => TrustAct::List,
+        (false, true) => TrustAct::Revoke,
+        (false, false) => TrustAct::Accept,
+    };
+    let is_json = given.has(Meaning::Json);
+    let files = match act {
+        TrustAct::List => Vec::new(),
+        _ => given.words.drain(..).map(Into::into).collect(),
+    };
+    Ok(Trust {
+        act,
+        files,
+        is_json,
     })
 }
 
 fn config(given: &Given) -> Result<Config, Usage> {
-    if given.has(Meaning::Tier) {
-        let (one, other) = ("--tier", "--set or --unset");
-        return Err(Usage::Needs { one, other });
-    }
     let is_dump = given.has(Meaning::Dump);
     let is_files = given.has(Meaning::Files);
     let is_json = given.has(Meaning::Json);
@@ -413,10 +432,16 @@ fn config(given: &Given) -> Result<Config, Usage> {
         None if is_files => View::Files,
         None => View::Dump,
     };
+    let layer = layer(given)?;
+    if layer.is_some() && !is_dump {
+        let (one, other) = ("--tier", "--set, --unset or --dump");
+        return Err(Usage::Needs { one, other });
+    }
     // With no option at all it is for a person, who wants to know who set what.
     let is_bare = view == View::Dump && !is_dump;
     Ok(Config {
         view,
+        layer,
         has_source: given.has(Meaning::ShowSource) || is_bare,
         is_json,
     })

@@ -20,6 +20,7 @@ use takers::PROBE;
 use takers::PROMPTED;
 use takers::PROVIDER;
 use takers::SANDBOX;
+use takers::SETTINGS;
 use takers::SETTINGS_OR_DEMO;
 use takers::TALK;
 use takers::TASK;
@@ -166,6 +167,14 @@ pub static FLAGS: &[Flag] = &[
         "MODEL",
         MODEL,
         "the model, or an alias of it",
+    ),
+    key(
+        "profile",
+        None,
+        "N",
+        "ACTIVE_PROFILE",
+        SETTINGS,
+        "the settings of scorpiox-env/N.txt on top",
     ),
     key(
         "effort",
@@ -347,8 +356,8 @@ pub static FLAGS: &[Flag] = &[
         Meaning::List,
         "list",
         None,
-        &[Verb::Tool],
-        "the tools, with what each takes",
+        &[Verb::Tool, Verb::Trust],
+        "what there is: the tools; the trusted files",
     ),
     switch(
         Meaning::Keep,
@@ -489,8 +498,8 @@ pub static FLAGS: &[Flag] = &[
         Meaning::Revoke,
         "revoke",
         None,
-        &[Verb::Logout],
-        "have the service end it too",
+        &[Verb::Logout, Verb::Trust],
+        "logout: at the service too; trust: no longer",
     ),
     switch(
         Meaning::Refresh,
@@ -550,7 +559,7 @@ pub static FLAGS: &[Flag] = &[
         None,
         "TIER",
         CONFIG,
-        "which file: user (if not given), project, or global",
+        "whose: user, project, global, or profile:N",
     ),
     switch(
         Meaning::Help,

@@ -1,7 +1,8 @@
 //! Command lines as people type them, each with what it means or what is said about it.
 
+mod settings;
+
 use super::*;
-use crate::config::Tier;
 use crate::config::keys;
 use flags::FLAGS;
 use flags::Flag;
@@ -320,62 +321,6 @@ fn the_other_commands_mean_what_they_say() {
         &["launch", "-h", "--", "x"],
         Command::Launch(["-h", "--", "x"].map(Into::into).into()),
     );
-    let config = |view, has_source| {
-        Command::Config(Config {
-            view,
-            has_source,
-            is_json: false,
-        })
-    };
-    check(&["config"], config(View::Dump, true));
-    check(&["config", "--dump"], config(View::Dump, false));
-    check(
-        &["config", "--dump", "--show-source"],
-        config(View::Dump, true),
-    );
-    check(&["config", "--files"], config(View::Files, false));
-    check(
-        &["config", "--get", "MODEL"],
-        config(View::Get("MODEL".into()), false),
-    );
-    let edit = |key: &str, change, tier| {
-        let key = key.to_string();
-        Command::Edit(Edit { key, change, tier })
-    };
-    let opus = || Change::Set("opus".into());
-    check(
-        &["config", "--set", "MODEL", "opus"],
-        edit("MODEL", opus(), Tier::User),
-    );
-    check(
-        &["config", "--set", "MODEL= opus ", "--tier", "project"],
-        edit("MODEL", opus(), Tier::Project),
-    );
-    check(
-        &["config", "--set", "OPENAI_API_KEY", "-"],
-        edit("OPENAI_API_KEY", Change::FromStdin, Tier::User),
-    );
-    check(
-        &["config", "--unset", "MODLE", "--tier=global"],
-        edit("MODLE", Change::Unset, Tier::Global),
-    );
-    check_refused(
-        &["config", "--set", "TOOLS", "maybe"],
-        "--set TOOLS is `maybe`; it must be 0 or 1\nhint: `sx help` lists commands and options",
-    );
-    check_refused(
-        &["config", "--set", "MODEL"],
-        "`sx config` needs the value\n\
-         hint: `sx config --set KEY VALUE`; `--unset KEY` takes the key out",
-    );
-    check_refused(
-        &["config", "--set", "MODEL", "opus", "--dump"],
-        "--set and --dump exclude each other\nhint: give only one of them",
-    );
-    check_refused(
-        &["config", "--get", "MODELS"],
-        "there is no setting MODELS\nhint: did you mean MODEL?",
-    );
 }
 
 #[test]
@@ -423,7 +368,7 @@ fn a_slip_is_answered_with_what_was_meant() {
         &["sessions", "--json"],
         "--json is no option of `sx sessions`\n\
          hint: it is one of sx exec, sx login, sx status, sx usage, sx models, sx fetchtoken, \
-         sx config, sx doctor, sx probe, sx tool, sx version",
+         sx config, sx trust, sx doctor, sx probe, sx tool, sx version",
     );
     check_refused(
         &["exec", "x", "-m"],
@@ -538,7 +483,7 @@ fn line_with(flag: &Flag) -> Vec<String> {
         .expect("a taker");
     let value = match flag.meaning {
         Meaning::Key("REASONING_EFFORT") => "low",
-        Meaning::Key("CODEX_ACCOUNT") => "work",
+        Meaning::Key("CODEX_ACCOUNT" | "ACTIVE_PROFILE") => "work",
         Meaning::WithToken => "-",
         Meaning::Key(key) => keys::find(key).expect("a key").default,
         Meaning::Env => "MODEL=x",

@@ -27,6 +27,8 @@ pub enum Verb {
     Token,
     /// The settings.
     Config,
+    /// Files of projects that are trusted.
+    Trust,
     /// What works here and what does not.
     Doctor,
     /// One request, and where its time went.
@@ -128,6 +130,12 @@ pub static COMMANDS: &[Row] = &[
         "config",
         "",
         "show the settings and who set each",
+    ),
+    command(
+        Verb::Trust,
+        "trust",
+        "[FILE...]",
+        "trust the settings files of this project as they are",
     ),
     command(
         Verb::Doctor,

@@ -9,17 +9,18 @@ use crate::cli::args::Common;
 use crate::cli::args::Edit;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
-use crate::cli::ground;
 use crate::cli::ground::Ground;
+use crate::cli::ground::Site;
 use crate::cli::input::Input;
 use crate::cli::stop;
-use crate::config;
+use crate::config::Layer;
 use crate::config::Origin;
-use crate::config::Tier;
+use crate::config::disk;
 use crate::config::error::Error;
 use crate::config::error::Warning;
 use crate::config::keys;
 use crate::config::keys::Key;
+use crate::config::trust::Trust;
 use crate::config::write;
 use crate::config::write::Change;
 use crate::config::write::Written;
@@ -28,7 +29,6 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::path::PathBuf;
 
 /// Longer than any key, token or certificate that is a line.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -38,8 +38,8 @@ const MODE_OF_OTHERS: u32 = 0o077;
 
 /// Changes the file.
 pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> {
-    let cwd = ground::working_directory(common.cwd.as_deref())?;
-    let path = place(program, edit.tier, &cwd)?;
+    let site = Site::find(program, common)?;
+    let path = site.file(&edit.layer)?;
     let row = keys::find(&edit.key);
     let value = match (edit.change, row) {
         (args::Change::Unset, _) | (_, None) => None,
@@ -51,7 +51,9 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
     let unwritten = |why: &dyn std::fmt::Display| {
         Fault::new(Exit::Settings, format!("cannot write {shown_path}: {why}"))
     };
-    if edit.tier == Tier::Project && config::leads_away(&path).unwrap_or(false) {
+    let root = path.parent().unwrap_or(&path);
+    let is_project = edit.layer == Layer::Project;
+    if is_project && disk::leads_away(&path, root).unwrap_or(false) {
         return Err(unwritten(&"it is a link out of the project"));
     }
     let written = write::change(&path, &edit.key, change).map_err(|error| unwritten(&error))?;
@@ -61,47 +63,39 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
         (Some(value), _) => value,
         (None, _) => "",
     };
-    let said = match (change, written) {
-        (Change::Set(_), Written::Changed) => format!("{key}={shown_value} is in {shown_path}"),
-        (Change::Set(_), Written::Already) => {
-            format!("{key}={shown_value} was in {shown_path} already")
-        }
-        (Change::Unset, Written::Changed) => format!("{key} is no longer in {shown_path}"),
-        (Change::Unset, Written::Already) => format!("{key} was not in {shown_path}"),
+    if is_project {
+        carry_trust_over(&site, &path, &written);
+    }
+    let said = match (change, written.is_same()) {
+        (Change::Set(_), false) => format!("{key}={shown_value} is in {shown_path}"),
+        (Change::Set(_), true) => format!("{key}={shown_value} was in {shown_path} already"),
+        (Change::Unset, false) => format!("{key} is no longer in {shown_path}"),
+        (Change::Unset, true) => format!("{key} was not in {shown_path}"),
     };
     let out = writer::stdout().and_then(|mut out| writeln!(out, "{said}"));
     out.map_err(|error| Fault::output(&error))?;
     if let Some(row) = row
         && !common.is_quiet
     {
-        tell_the_rest(
-            &Ground::survey(program, common),
-            row,
-            value.as_deref(),
-            &path,
-        );
+        let ground = Ground::survey_at(site, common);
+        tell_the_rest(&ground, row, value.as_deref(), &path);
     }
     Ok(Exit::Done)
 }
 
-/// The file of a tier.
-fn place(program: &OsStr, tier: Tier, cwd: &Path) -> Result<PathBuf, Fault> {
-    let nowhere = |what: &str, hint: &str| Fault::new(Exit::Settings, what).hint(hint);
-    let folder = match tier {
-        Tier::User => config::places(&ground::variable)
-            .config_dir
-            .ok_or_else(|| {
-                nowhere(
-                    "there is no place for a settings file of yours",
-                    "set HOME or SX_CONFIG_DIR",
-                )
-            })?,
-        Tier::Project => config::project_root(cwd).unwrap_or_else(|| cwd.to_path_buf()),
-        Tier::Global => ground::own_path(program)?
-            .folder()
-            .ok_or_else(|| nowhere("the folder of the binary is not known", "use another tier"))?,
+/// What was trusted before the change, and what was not there before it, is trusted after it: it
+/// is the person's own writing.
+pub(super) fn carry_trust_over(site: &Site, path: &Path, written: &Written) {
+    let trust = Trust::new(site.places.state_dir.as_deref());
+    let root = path.parent().unwrap_or(path);
+    let is_carried = match &written.was {
+        None => true,
+        Some(was) => trust.has(path, root, was),
     };
-    Ok(folder.join(config::FILE_NAME))
+    if is_carried && !written.is_same() {
+        // Where it cannot be kept, the file is not trusted, and that is told of each key.
+        let _ = trust.accept(path, &written.now);
+    }
 }
 
 /// The value from stdin, where nobody else sees it.

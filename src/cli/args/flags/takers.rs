@@ -50,10 +50,29 @@ pub(super) const PLACED: &[Verb] = &[
     Verb::Fetchtoken,
     Verb::Token,
     Verb::Config,
+    Verb::Trust,
     Verb::Doctor,
     Verb::Probe,
     Verb::Tool,
     Verb::Patch,
+];
+/// Commands that read the settings.
+pub(super) const SETTINGS: &[Verb] = &[
+    Verb::Chat,
+    Verb::Exec,
+    Verb::Resume,
+    Verb::Sessions,
+    Verb::Login,
+    Verb::Logout,
+    Verb::Status,
+    Verb::Usage,
+    Verb::Models,
+    Verb::Fetchtoken,
+    Verb::Token,
+    Verb::Config,
+    Verb::Doctor,
+    Verb::Probe,
+    Verb::Tool,
 ];
 /// Commands that read the settings or run a task with settings of their own.
 pub(super) const SETTINGS_OR_DEMO: &[Verb] = &[
@@ -83,6 +102,7 @@ pub(super) const JSON: &[Verb] = &[
     Verb::Models,
     Verb::Fetchtoken,
     Verb::Config,
+    Verb::Trust,
     Verb::Doctor,
     Verb::Probe,
     Verb::Tool,

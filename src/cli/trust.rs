@@ -1,0 +1,242 @@
+//! `sx trust`: accepts the settings files of a project as they are, says which are accepted, takes
+//! it back. `ask` asks the person for it before a conversation.
+//!
+//! What is accepted is what is shown: a file is read once.
+
+use crate::base::text;
+use crate::cli::args::Trust as Options;
+use crate::cli::args::TrustAct;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::ground::Ground;
+use crate::cli::ground::Site;
+use crate::cli::input::Input;
+use crate::config;
+use crate::config::FILE_NAME;
+use crate::config::Found;
+use crate::config::Looked;
+use crate::config::PROFILES_DIR;
+use crate::config::disk;
+use crate::config::error::Warning;
+use crate::config::file;
+use crate::config::file::Content;
+use crate::config::keys;
+use crate::config::trust;
+use crate::config::trust::Record;
+use crate::config::trust::Trust;
+use crate::term::writer;
+use serde::Serialize;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Longer than any answer to the question.
+const REPLY_BYTES_MAX: usize = 64;
+
+/// More lines of one file than a person reads; how many more there are is said.
+const LINES_MAX: usize = 40;
+
+/// A longer value is cut where it is shown.
+const VALUE_CHARS_MAX: usize = 100;
+
+/// Does what `options` say.
+pub fn run(site: &Site, options: &Options) -> Result<Exit, Fault> {
+    let trust = Trust::new(site.places.state_dir.as_deref());
+    let lines = match options.act {
+        TrustAct::List => list(&trust, options.is_json)?,
+        TrustAct::Accept => accept(&trust, &targets(site, options)?, options.is_json)?,
+        TrustAct::Revoke => revoke(&trust, &targets(site, options)?, options.is_json)?,
+    };
+    let out = writer::stdout().and_then(|mut out| out.write_all(lines.as_bytes()));
+    out.map_err(|error| Fault::output(&error))?;
+    Ok(Exit::Done)
+}
+
+/// The files that are meant: those that were named, else the project's file and its profiles.
+fn targets(site: &Site, options: &Options) -> Result<Vec<PathBuf>, Fault> {
+    if !options.files.is_empty() {
+        return Ok(options
+            .files
+            .iter()
+            .map(|path| site.cwd.join(path))
+            .collect());
+    }
+    let root = config::project_root(&site.cwd).unwrap_or_else(|| site.cwd.clone());
+    let profiles = fs::read_dir(root.join(PROFILES_DIR)).into_iter().flatten();
+    let profiles = profiles.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<PathBuf> = profiles
+        .filter(|path| path.extension().is_some_and(|end| end == "txt"))
+        .collect();
+    found.sort();
+    found.insert(0, root.join(FILE_NAME));
+    // One that is gone may still be trusted.
+    found.retain(|path| options.act == TrustAct::Revoke || path.symlink_metadata().is_ok());
+    if found.is_empty() {
+        let what = format!("there is no {FILE_NAME} in {}", shown(&root));
+        return Err(Fault::new(Exit::Settings, what).hint("`sx trust FILE` names one"));
+    }
+    Ok(found)
+}
+
+/// The folder below which a settings file must not lead through a link.
+fn root_of(path: &Path) -> &Path {
+    let folder = path.parent().unwrap_or(path);
+    let is_profile = folder.file_name().is_some_and(|name| name == PROFILES_DIR);
+    match folder.parent() {
+        Some(above) if is_profile => above,
+        _ => folder,
+    }
+}
+
+fn accept(trust: &Trust, paths: &[PathBuf], is_json: bool) -> Result<String, Fault> {
+    let mut said = String::new();
+    for path in paths {
+        let cannot = |why: &dyn std::fmt::Display| {
+            Fault::new(
+                Exit::Settings,
+                format!("cannot trust {}: {why}", shown(path)),
+            )
+        };
+        let bytes = disk::read(path).map_err(|error| cannot(&error))?;
+        let bytes = bytes.ok_or_else(|| cannot(&"there is no such file"))?;
+        trust::check(path, root_of(path)).map_err(|refusal| cannot(&refusal))?;
+        trust.accept(path, &bytes).map_err(|error| cannot(&error))?;
+        said.push_str(&match is_json {
+            true => told(path, "trusted")?,
+            false => format!("trusted as it is: {}\n{}", shown(path), content(&bytes)),
+        });
+    }
+    Ok(said)
+}
+
+fn revoke(trust: &Trust, paths: &[PathBuf], is_json: bool) -> Result<String, Fault> {
+    let mut said = String::new();
+    for path in paths {
+        let failed = |error| Fault::new(Exit::Settings, format!("cannot revoke: {error}"));
+        let was_trusted = trust.revoke(path).map_err(failed)?;
+        said.push_str(&match (is_json, was_trusted) {
+            (true, _) => told(path, "not trusted")?,
+            (false, true) => format!("no longer trusted: {}\n", shown(path)),
+            (false, false) => format!("was not trusted: {}\n", shown(path)),
+        });
+    }
+    Ok(said)
+}
+
+fn list(trust: &Trust, is_json: bool) -> Result<String, Fault> {
+    let failed = |error| Fault::new(Exit::Settings, format!("cannot read the records: {error}"));
+    let records = trust.list().map_err(failed)?;
+    let mut said = String::new();
+    for record in records {
+        let state = state(trust, &record);
+        said.push_str(&match is_json {
+            true => told(Path::new(&record.path), state)?,
+            false => format!("{}  {}\n", text::harmless(&record.path), state),
+        });
+    }
+    if said.is_empty() && !is_json {
+        said.push_str("no settings file of a project is trusted\n");
+    }
+    Ok(said)
+}
+
+/// How a trusted file is now.
+fn state(trust: &Trust, record: &Record) -> &'static str {
+    let path = Path::new(&record.path);
+    match disk::read(path) {
+        Ok(Some(bytes)) if trust.has(path, root_of(path), &bytes) => "trusted",
+        Ok(Some(_)) if record.is_refused => "refused",
+        Ok(Some(_)) => "changed since, so not trusted",
+        Ok(None) => "not there any more",
+        Err(_) => "cannot be read",
+    }
+}
+
+/// A file for a program.
+#[derive(Serialize)]
+struct Row<'a> {
+    path: &'a str,
+    state: &'a str,
+}
+
+fn told(path: &Path, state: &str) -> Result<String, Fault> {
+    let path = &path.to_string_lossy();
+    let line = serde_json::to_string(&Row { path, state });
+    let line = line.map_err(|error| Fault::new(Exit::Fault, error))?;
+    Ok(format!("{line}\n"))
+}
+
+/// What a file sets, a line each, without secrets.
+fn content(bytes: &[u8]) -> String {
+    let lines = file::parse(bytes);
+    let mut said = String::new();
+    for line in lines.iter().take(LINES_MAX) {
+        said.push_str(&match &line.content {
+            Content::Pair { key, value } => {
+                let is_open = keys::find(key).is_some_and(|row| !row.secret);
+                let value = if is_open { *value } else { "…" };
+                let value = text::ellipsis(value, VALUE_CHARS_MAX);
+                format!("  {}={}\n", text::harmless(key), text::harmless(&value))
+            }
+            Content::Bad(_) => format!("  line {} is no setting\n", line.number),
+        });
+    }
+    match lines.len().saturating_sub(LINES_MAX) {
+        0 => said,
+        more => format!("{said}  … and {more} more\n"),
+    }
+}
+
+/// Asks the person whether the files whose keys were ignored are to be trusted; the ground as it
+/// is then. Without such files nobody is asked.
+pub fn ask(ground: Ground, input: &Input<'_>) -> Result<Ground, Fault> {
+    let trust = Trust::new(ground.places.state_dir.as_deref());
+    let ignored = |looked: &&Looked| {
+        let is_it = |warning: &Warning| match warning {
+            Warning::Untrusted { path, .. } => *path == looked.path,
+            _ => false,
+        };
+        looked.found == Found::Read && ground.warnings.iter().any(is_it)
+    };
+    let mut is_changed = false;
+    for looked in ground.settings.files().iter().filter(ignored) {
+        let Ok(Some(bytes)) = disk::read(&looked.path) else {
+            continue;
+        };
+        let refusal = trust::check(&looked.path, &looked.root);
+        if refusal.is_err() || trust.is_refused(&looked.path, &bytes) {
+            continue;
+        }
+        input.say(&format!(
+            "{} came with this project and sets more than it may:\n{}\
+             Trust it as it is? [y]es, [N]ot now, ne[v]er: ",
+            shown(&looked.path),
+            content(&bytes)
+        ))?;
+        let reply = input.line(REPLY_BYTES_MAX).inspect_err(|_| {
+            // The question's line is still open. If nobody can be told, the fault says more.
+            let _ = input.say("\n");
+        })?;
+        let kept = match reply.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => {
+                is_changed = true;
+                trust.accept(&looked.path, &bytes)
+            }
+            "v" | "never" => trust.refuse(&looked.path, &bytes),
+            _ => Ok(()),
+        };
+        kept.map_err(|error| {
+            let what = format!("cannot keep your answer: {error}");
+            Fault::new(Exit::Settings, what).hint("set HOME or SX_STATE_DIR, or answer `n`")
+        })?;
+    }
+    match is_changed {
+        true => ground.again(&[]),
+        false => Ok(ground),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    text::one_line(&path.to_string_lossy())
+}
