@@ -2,14 +2,15 @@
 //!
 //! One thread, one wait (`desk`). `ask` moves one request and its answer, `calls` runs what the
 //! answer wants; both tell a [`event::Face`] what happens. `own` has the tools that need no hands.
-//! `turn`, `batch` and `prompt` are pure.
-//! `compact` makes a conversation shorter that does not fit; what it becomes is `shorten`'s, pure
-//! too. Printing, settings and exit codes are the floor above; approvals are not here yet.
+//! `turn`, `batch` and `prompt` are pure. `change` goes on with another service. `compact` makes a
+//! conversation shorter that does not fit; what it becomes is `shorten`'s, pure too. Printing,
+//! settings and exit codes are the floor above; approvals are not here yet.
 
 pub mod adapt;
 pub mod ask;
 pub mod batch;
 pub mod calls;
+pub mod change;
 pub mod compact;
 pub mod desk;
 pub mod event;

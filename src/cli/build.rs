@@ -3,6 +3,7 @@
 use crate::agent;
 use crate::agent::Agent;
 use crate::agent::Run;
+use crate::agent::change::Outfit;
 use crate::agent::desk::Desk;
 use crate::agent::event::Face;
 use crate::agent::event::Opening;
@@ -79,30 +80,64 @@ pub enum Reader {
 /// An agent that is ready to run. The hands are started here, so that they make themselves ready
 /// while we do.
 pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
-    let settings = &ground.settings;
-    let tools = tool_specs(settings, wishes.reader);
-    let mut client = net::Client::new(match wishes.gateway {
-        Some(_) => direct(settings)?,
-        None => network(settings)?,
-    });
+    // First of all: they make themselves ready while the rest is read.
+    let tools = tool_specs(&ground.settings, wishes.reader);
+    let hands = hands_options(ground, &tools)?.map(start).transpose()?;
+    let mut outfit = outfit(ground, wishes.reader, wishes.schema, wishes.gateway)?;
     let recorder = match &wishes.talk.record {
         None => None,
         Some(dir) => {
-            client.record();
+            outfit.client.record();
             Some(recorder(dir)?)
         }
     };
-    let mut desk = Desk::new(client, wishes.signals, wishes.deadline);
-    if !tools.is_empty() {
-        desk.hands = Some(hands(ground, &tools)?);
+    let mut desk = Desk::new(outfit.client, wishes.signals, wishes.deadline);
+    desk.hands = hands;
+    let mut agent = Agent {
+        provider: outfit.provider,
+        source: outfit.source,
+        desk,
+        face: wishes.face,
+        web: outfit.web,
+        log: None,
+        recorder,
+        options: outfit.options,
+        system: agent::prompt::SYSTEM.to_string(),
+        history: Vec::new(),
+        opening: outfit.opening,
+        cache_key: String::new(),
+        warnings: ground.warnings.iter().map(ToString::to_string).collect(),
+        run: Run::default(),
+    };
+    if agent.opening.provider == "claude_code" {
+        agent.warnings.push(RESTRICTION.to_string());
     }
-    let provider = member::provider_at(settings, wishes.gateway)?;
+    resume::attach(ground, wishes.talk, &mut agent)?;
+    agent.keep_secrets_out();
+    Ok(agent)
+}
+
+/// All of an agent that settings decide. Its hands are not started.
+pub fn outfit(
+    ground: &Ground,
+    reader: Reader,
+    schema: Option<String>,
+    gateway: Option<Url>,
+) -> Result<Outfit, Fault> {
+    let settings = &ground.settings;
+    let tools = tool_specs(settings, reader);
+    let client = net::Client::new(match gateway {
+        Some(_) => direct(settings)?,
+        None => network(settings)?,
+    });
+    let hands = hands_options(ground, &tools)?;
+    let provider = member::provider_at(settings, gateway)?;
     let (source, account) = credential::open(ground)?;
     let options = agent::Options {
         model: settings.text("MODEL").to_string(),
         thinking: thinking(settings),
         output_max: Some(settings.count("MAX_OUTPUT_TOKENS")).filter(|tokens| *tokens > 0),
-        schema: wishes.schema,
+        schema,
         tools,
         search: settings.flag("TOOL_WEB_SEARCH"),
         sandbox: settings.setting("SANDBOX").value.clone(),
@@ -118,38 +153,25 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
         instructions_max: settings.size("INSTRUCTIONS_MAX"),
         instructions_dir: ground.places.config_dir.clone(),
     };
-    let mut agent = Agent {
+    let opening = Opening {
+        session: String::new(),
+        provider: settings.text("PROVIDER").to_string(),
+        model: provider.model(&options.model).to_string(),
+        account,
+        cwd: ground.cwd.display().to_string(),
+        sandbox: "no tools".to_string(),
+        hands: "local".to_string(),
+        instructions: Vec::new(),
+    };
+    Ok(Outfit {
         provider,
         source,
-        desk,
-        face: wishes.face,
-        web: web(settings, wishes.reader)?,
-        log: None,
-        recorder,
+        client,
+        hands,
+        web: web(settings, reader)?,
         options,
-        system: agent::prompt::SYSTEM.to_string(),
-        history: Vec::new(),
-        opening: Opening {
-            session: String::new(),
-            provider: settings.text("PROVIDER").to_string(),
-            model: String::new(),
-            account,
-            cwd: ground.cwd.display().to_string(),
-            sandbox: "no tools".to_string(),
-            hands: "local".to_string(),
-            instructions: Vec::new(),
-        },
-        cache_key: String::new(),
-        warnings: ground.warnings.iter().map(ToString::to_string).collect(),
-        run: Run::default(),
-    };
-    if agent.opening.provider == "claude_code" {
-        agent.warnings.push(RESTRICTION.to_string());
-    }
-    agent.opening.model = agent.provider.model(&agent.options.model).to_string();
-    resume::attach(ground, wishes.talk, &mut agent)?;
-    agent.keep_secrets_out();
-    Ok(agent)
+        opening,
+    })
 }
 
 /// Every host that a run may contact, and the key that names it.
@@ -274,12 +296,28 @@ pub(super) fn tool_specs(settings: &Settings, reader: Reader) -> Vec<ToolSpec> {
 
 /// Hands for these tools, started.
 pub(super) fn hands(ground: &Ground, tools: &[ToolSpec]) -> Result<Client, Fault> {
-    let started = Client::start(hands::client::Options {
+    start(hands_for(ground, tools)?)
+}
+
+fn start(options: hands::client::Options) -> Result<Client, Fault> {
+    Client::start(options).map_err(|error| Fault::new(Exit::Fault, error))
+}
+
+/// What hands for these tools are started with; `None` without tools.
+pub(super) fn hands_options(
+    ground: &Ground,
+    tools: &[ToolSpec],
+) -> Result<Option<hands::client::Options>, Fault> {
+    let options = (!tools.is_empty()).then(|| hands_for(ground, tools));
+    options.transpose()
+}
+
+fn hands_for(ground: &Ground, tools: &[ToolSpec]) -> Result<hands::client::Options, Fault> {
+    Ok(hands::client::Options {
         self_path: ground.self_path.clone(),
         environment: ground::environment(),
         start: hands_start(ground, tools)?,
-    });
-    started.map_err(|error| Fault::new(Exit::Fault, error))
+    })
 }
 
 /// The first line for the hands.

@@ -5,6 +5,7 @@
 //! or Ctrl-D, it ends the session.
 
 mod context;
+mod switch;
 
 use crate::agent::Agent;
 use crate::agent::Outcome;
@@ -46,6 +47,7 @@ const WORDS_CHARS_SHOWN: usize = 60;
 /// What the person is told at `/help`.
 const HELP: &str = "  /help      this page
   /context   what the model is given, and how full its window is
+  /use N     go on with the profile N; /profile N also keeps it
   /compact   sum up the conversation so far, so that it takes less
   /exit      leave (also Ctrl-D, or Ctrl-C twice)
   Type while the model works to steer its next step. Ctrl-C ends the turn.
@@ -73,6 +75,15 @@ enum Asked<'a> {
     Help,
     /// What the model is given.
     Context,
+    /// Which profiles there are.
+    Profiles,
+    /// Another profile.
+    Switch {
+        /// Which.
+        name: &'a str,
+        /// Whether for later runs too.
+        is_kept: bool,
+    },
     /// A shorter conversation.
     Compact,
     /// The end of the session.
@@ -94,7 +105,7 @@ pub fn run(ground: Ground, options: &Chat) -> Result<Exit, Fault> {
         signals: &signals,
         deadline: Deadline::never(),
     };
-    let ground = match ground.is_quiet {
+    let mut ground = match ground.is_quiet {
         true => ground,
         false => trust::ask(ground, &input)?,
     };
@@ -119,7 +130,7 @@ pub fn run(ground: Ground, options: &Chat) -> Result<Exit, Fault> {
         Ok(()) => earlier
             .filter(|_| !ground.is_quiet)
             .map_or(Ok(()), |note| say(&note))
-            .and_then(|()| talk(&mut agent, &ground, options.prompt.clone(), images)),
+            .and_then(|()| talk(&mut agent, &mut ground, options.prompt.clone(), images)),
         Err(failure) => Err(failure),
     };
     let exit = exit.unwrap_or_else(|failure| leave(&mut agent, failure));
@@ -154,7 +165,7 @@ fn earlier(agent: &Agent) -> Option<String> {
 /// Prompt by prompt. Ends with an error when something ends the whole session.
 fn talk(
     agent: &mut Agent,
-    ground: &Ground,
+    ground: &mut Ground,
     first: Option<String>,
     mut images: Vec<Part>,
 ) -> Result<Exit, Failure> {
@@ -171,6 +182,8 @@ fn talk(
             Asked::Nothing => {}
             Asked::Exit => return Ok(Exit::Done),
             Asked::Help => say(HELP)?,
+            Asked::Profiles => say(&switch::list(ground))?,
+            Asked::Switch { name, is_kept } => switch::switch(agent, ground, name, is_kept)?,
             Asked::Context => say(&context::words(agent, &ground.home()))?,
             Asked::Compact => compact(agent)?,
             Asked::Unknown(word) => say(&format!(
@@ -339,9 +352,9 @@ fn more_is_coming(agent: &mut Agent) -> Result<bool, Failure> {
 
 /// Whether a line is for us, whatever follows it.
 fn is_command(line: &str) -> bool {
-    matches!(
+    !matches!(
         understand(line),
-        Asked::Help | Asked::Context | Asked::Compact | Asked::Exit
+        Asked::Prompt(_) | Asked::Unknown(_) | Asked::Nothing
     )
 }
 
@@ -355,7 +368,15 @@ fn understand(text: &str) -> Asked<'_> {
         "/compact" => Asked::Compact,
         "/exit" | "/quit" => Asked::Exit,
         _ => {
-            let word = text.split_whitespace().next().unwrap_or_default();
+            let mut words = text.split_whitespace();
+            let word = words.next().unwrap_or_default();
+            if word == "/use" || word == "/profile" {
+                let is_kept = word == "/profile";
+                return match (words.next(), words.next()) {
+                    (Some(name), None) => Asked::Switch { name, is_kept },
+                    _ => Asked::Profiles,
+                };
+            }
             let is_command =
                 word.starts_with('/') && !word[1..].contains('/') && !text.contains('\n');
             if is_command {
@@ -382,6 +403,11 @@ mod tests {
         assert_eq!(understand(" /help "), Asked::Help);
         assert_eq!(understand("/exit"), Asked::Exit);
         assert_eq!(understand("  "), Asked::Nothing);
+        let switch = |name, is_kept| Asked::Switch { name, is_kept };
+        assert_eq!(understand("/use fast"), switch("fast", false));
+        assert_eq!(understand("/profile  -"), switch("-", true));
+        assert_eq!(understand("/use"), Asked::Profiles);
+        assert_eq!(understand("/use a b"), Asked::Profiles);
         assert_eq!(understand("/modle x"), Asked::Unknown("/modle"));
         assert_eq!(
             understand("/etc/hosts is what?"),

@@ -106,11 +106,7 @@ impl Ground {
     /// The same place with the settings read once more, and with some more that were typed. What a
     /// descriptor gave stays.
     pub fn again(&self, typed: &[(&str, &str)]) -> Result<Ground, Fault> {
-        let site = Site {
-            self_path: self.self_path.clone(),
-            cwd: self.cwd.clone(),
-            places: self.places.clone(),
-        };
+        let site = self.site();
         let mut overrides = self.overrides.clone();
         let typed = typed
             .iter()
@@ -131,6 +127,15 @@ impl Ground {
         };
         ground.imply();
         Ok(ground)
+    }
+
+    /// The place alone.
+    pub fn site(&self) -> Site {
+        Site {
+            self_path: self.self_path.clone(),
+            cwd: self.cwd.clone(),
+            places: self.places.clone(),
+        }
     }
 
     fn imply(&mut self) {

@@ -104,7 +104,8 @@ fn go_on(
     Ok(())
 }
 
-fn write_setup(agent: &mut Agent) {
+/// Keeps what every request begins with from here on.
+pub fn write_setup(agent: &mut Agent) {
     let entry = Entry::Setup(setup(agent));
     if let Some(log) = &mut agent.log
         && let Err(error) = log.append(&entry)

@@ -48,6 +48,7 @@ const END_WAIT: Duration = Duration::from_secs(3);
 const KILL_WAIT: Duration = Duration::from_secs(1);
 
 /// How the hands are started.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Options {
     /// Our own binary.
     pub self_path: SelfPath,

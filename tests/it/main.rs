@@ -60,6 +60,7 @@ mod probe;
 // Children, secrets, what outlives whom.
 mod process;
 // Requests, echoes, refusals.
+mod profiles;
 mod provider;
 // The service's own search.
 mod search;

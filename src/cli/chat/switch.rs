@@ -1,0 +1,135 @@
+//! `/use` and `/profile`: another profile in the middle of a conversation, for this run or kept.
+//!
+//! A profile that does not start leaves everything as it was, with the reason.
+
+use super::say;
+use crate::agent::Agent;
+use crate::agent::failure::Failure;
+use crate::base::text;
+use crate::cli::build;
+use crate::cli::build::Reader;
+use crate::cli::ending;
+use crate::cli::fault::Fault;
+use crate::cli::ground::Ground;
+use crate::cli::resume;
+use crate::config;
+use crate::config::Layer;
+use crate::config::Origin;
+use crate::config::write;
+use crate::config::write::Change;
+use crate::sys::signals::Signal;
+
+/// The word for no profile.
+const NONE: &str = "-";
+
+/// The keys that a person means by another profile.
+const CHOICES: [&str; 2] = ["PROVIDER", "MODEL"];
+
+/// What `/profile` alone says.
+pub(super) fn list(ground: &Ground) -> String {
+    let names = config::profiles(&ground.site().sources(&ground.overrides));
+    let active = ground.settings.text("ACTIVE_PROFILE");
+    let there = match names.is_empty() {
+        true => "there is no profile".to_string(),
+        false => format!("profiles: {}", names.join(", ")),
+    };
+    let active = match active.is_empty() {
+        true => "none is active".to_string(),
+        false => format!("{active} is active"),
+    };
+    format!(
+        "  {there}; {active}\n  \
+         /use NAME is for this run, /profile NAME is kept, `{NONE}` is none\n"
+    )
+}
+
+/// Goes on with the profile `name`, and keeps that where `is_kept`. Only what ends the whole
+/// session is an error.
+pub(super) fn switch(
+    agent: &mut Agent,
+    ground: &mut Ground,
+    name: &str,
+    is_kept: bool,
+) -> Result<(), Failure> {
+    let name = if name == NONE { "" } else { name };
+    let before = build::hands_options(ground, &agent.options.tools);
+    let made = before.and_then(|before| {
+        let new = with_profile(ground, name)?;
+        let outfit = build::outfit(&new, Reader::Person, None, None)?;
+        Ok((before, new, outfit))
+    });
+    let (before, new, outfit) = match made {
+        Ok(made) => made,
+        Err(fault) => return stay(ground, &fault),
+    };
+    agent.warnings = new.warnings.iter().map(ToString::to_string).collect();
+    match agent.change(outfit, before)? {
+        None => *ground = new,
+        Some(Failure::Signal(signal)) if signal != Signal::SIGINT as i32 => {
+            return Err(Failure::Signal(signal));
+        }
+        Some(failure) => return stay(ground, &ending::fault_of(&failure)),
+    }
+    resume::write_setup(agent);
+    for key in CHOICES {
+        let setting = ground.settings.setting(key);
+        if setting.origin == Origin::Environment {
+            let value = text::harmless(&setting.value);
+            say(&format!("  {key} stays {value}: the environment sets it\n"))?;
+        }
+    }
+    match is_kept {
+        true => say(&kept(ground, name)),
+        false => Ok(()),
+    }
+}
+
+/// The ground with that profile. What it sets counts more than what was typed before: it was
+/// chosen later.
+fn with_profile(ground: &Ground, name: &str) -> Result<Ground, Fault> {
+    let new = ground.again(&[("ACTIVE_PROFILE", name)])?;
+    let layer = Layer::Profile(name.to_string());
+    let set = match name.is_empty() {
+        true => return Ok(new),
+        false => config::load_layer(&new.site().sources(&[]), &layer),
+    };
+    let Ok((set, _)) = set else {
+        return Ok(new);
+    };
+    let mut older = new;
+    older
+        .overrides
+        .retain(|(key, _)| key == "ACTIVE_PROFILE" || !set.is_set(key));
+    older.again(&[])
+}
+
+fn stay(ground: &Ground, fault: &Fault) -> Result<(), Failure> {
+    let active = match ground.settings.text("ACTIVE_PROFILE") {
+        "" => "without a profile".to_string(),
+        name => format!("with {name}"),
+    };
+    let hint = fault.hint.as_ref();
+    let hint = hint.map_or(String::new(), |hint| format!("\n  hint: {hint}"));
+    let why = format!("  {}{hint}\n  going on as before, {active}\n", fault.what);
+    say(&text::harmless(&why))
+}
+
+/// Writes the choice into the person's own file, and says so.
+fn kept(ground: &Ground, name: &str) -> String {
+    let change = match name {
+        "" => Change::Unset,
+        name => Change::Set(name),
+    };
+    let written = ground.site().file(&Layer::User).and_then(|path| {
+        let written = write::change(&path, "ACTIVE_PROFILE", change);
+        written.map(|_| path.clone()).map_err(|error| {
+            let what = format!("cannot write {}: {error}", path.display());
+            Fault::new(crate::cli::exit::Exit::Settings, what)
+        })
+    });
+    let said = match written {
+        Ok(path) => format!("  kept in {}\n", path.display()),
+        Err(fault) => format!("  for this run only: {}\n", fault.what),
+    };
+    text::harmless(&said).into_owned()
+}
