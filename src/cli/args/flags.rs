@@ -119,6 +119,8 @@ pub enum Meaning {
     Unset,
     /// Whose file.
     Tier,
+    /// The manual as a man page.
+    Man,
     /// The manual, now.
     Help,
     /// The version, now.
@@ -551,6 +553,13 @@ pub static FLAGS: &[Flag] = &[
         "TIER",
         CONFIG,
         "which file: user (if not given), project, or global",
+    ),
+    switch(
+        Meaning::Man,
+        "man",
+        None,
+        &[Verb::Help],
+        "print the whole manual as a man page, roff",
     ),
     switch(
         Meaning::Help,
