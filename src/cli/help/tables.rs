@@ -18,10 +18,24 @@ use std::io::Write;
 /// What every terminal has.
 pub(super) const COLUMNS: usize = 80;
 
+/// The settings that say how long the network may take.
+const LIMITS: &[&str] = &[
+    "CONNECT_TIMEOUT",
+    "TLS_TIMEOUT",
+    "FIRST_BYTE_TIMEOUT",
+    "IDLE_TIMEOUT",
+    "RETRY_MAX",
+    "RETRY_TOTAL",
+];
+
 /// Writes the table that ends the page on `topic`; most have none.
 pub(super) fn write(out: &mut dyn Write, topic: &str) -> io::Result<()> {
     match topic {
         "settings" => KEYS.iter().try_for_each(|key| write_key(out, key)),
+        "network" => {
+            let mut limits = KEYS.iter().filter(|key| LIMITS.contains(&key.name));
+            limits.try_for_each(|key| write_key(out, key))
+        }
         "providers" => CAPABILITIES
             .iter()
             .try_for_each(|row| write_capabilities(out, row)),
@@ -146,6 +160,16 @@ fn write_tool(out: &mut dyn Write, name: &str, description: &str) -> io::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_limit_is_a_setting() {
+        let mut out = Vec::new();
+        write(&mut out, "network").unwrap();
+        let table = String::from_utf8(out).unwrap();
+        for name in LIMITS {
+            assert!(table.contains(&format!("\n{name}=")), "{name}");
+        }
+    }
 
     #[test]
     fn words_fill_lines() {
