@@ -120,6 +120,10 @@ pub enum Command {
     Replay(PathBuf),
     /// A page of the manual or the help of a command; the overview without one.
     Help(Option<String>),
+    /// The whole manual as a man page.
+    Man,
+    /// What this shell completes words by.
+    Completions(Shell),
     /// Facts of the build.
     Version {
         /// As JSON.
@@ -364,6 +368,17 @@ pub enum Change {
     FromStdin,
     /// It is taken out.
     Unset,
+}
+
+/// A shell that completes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    /// GNU's.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// The friendly one.
+    Fish,
 }
 
 /// What of the settings is shown.

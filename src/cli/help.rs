@@ -1,18 +1,16 @@
 //! `sx help`: the overview and each command from the tables of `cli::args`, the manual from its
-//! pages. Needs no setting, no file and no network.
+//! pages and the tables of the code. Needs no setting, no file and no network.
 
-use super::args::flags::FLAGS;
-use super::args::flags::Flag;
+pub mod man;
+mod overview;
+mod tables;
+
 use super::args::verbs::COMMANDS;
-use super::args::verbs::Row;
-use super::version::VERSION;
 use crate::base::text;
-use crate::config::keys::Harmless;
-use crate::config::keys::Key;
-use crate::config::table::KEYS;
+use crate::gzip;
+use crate::manual::NOTICES_GZ;
 use crate::manual::PAGES;
-use crate::provider::CAPABILITIES;
-use crate::provider::Capabilities;
+use crate::manual::Page;
 use std::fmt;
 use std::io;
 use std::io::Write;
@@ -24,6 +22,8 @@ pub enum Error {
     Topic {
         /// As it was typed.
         topic: String,
+        /// What was probably meant.
+        nearest: Option<&'static str>,
         /// Those that begin so; none where it is simply unknown.
         matching: Vec<&'static str>,
     },
@@ -34,18 +34,24 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Topic { topic, matching } => {
+            Error::Topic {
+                topic,
+                nearest,
+                matching,
+            } => {
                 let topic = text::one_line(topic);
-                let topics = if matching.is_empty() {
-                    topics()
-                } else {
-                    matching.clone()
-                };
-                match matching.is_empty() {
-                    true => write!(f, "there is no help on `{topic}`\nhint: the topics are ")?,
-                    false => write!(f, "`{topic}` is the beginning of several topics\nhint: ")?,
+                if !matching.is_empty() {
+                    let matching = matching.join(", ");
+                    return write!(
+                        f,
+                        "`{topic}` is the beginning of several topics\nhint: {matching}"
+                    );
                 }
-                f.write_str(&topics.join(", "))
+                write!(f, "there is no help on `{topic}`\nhint: ")?;
+                match nearest {
+                    Some(nearest) => write!(f, "did you mean `sx help {nearest}`?"),
+                    None => write!(f, "the topics are {}", topics().join(", ")),
+                }
             }
             Error::Output(_) => f.write_str("cannot write the help"),
         }
@@ -70,54 +76,45 @@ impl From<io::Error> for Error {
 /// Writes the overview, or the help on a command or topic, which may be cut to a unique beginning.
 pub fn write(out: &mut dyn Write, topic: Option<&str>) -> Result<(), Error> {
     let Some(asked) = topic else {
-        return Ok(overview(out)?);
+        return Ok(overview::write(out)?);
     };
     let name = find(asked)?;
     // A word can be both, as `sessions` is: first how to call it, then what it is about.
     let command = COMMANDS.iter().find(|row| row.name == name);
     let page = PAGES.iter().find(|page| page.topic == name);
     if let Some(row) = command {
-        write_command(out, row)?;
+        tables::write_command(out, row)?;
     }
     if command.is_some() && page.is_some() {
         writeln!(out)?;
     }
-    if let Some(page) = page {
-        write!(out, "{}", page.text)?;
-        if page.topic == "settings" {
-            KEYS.iter().try_for_each(|key| write_key(out, key))?;
-        }
-        if page.topic == "providers" {
-            CAPABILITIES
-                .iter()
-                .try_for_each(|row| write_capabilities(out, row))?;
-        }
+    match page {
+        Some(page) => Ok(write_page(out, page)?),
+        None => Ok(()),
+    }
+}
+
+/// A page with all that belongs to it.
+fn write_page(out: &mut dyn Write, page: &Page) -> io::Result<()> {
+    out.write_all(page.text.as_bytes())?;
+    tables::write(out, page.topic)?;
+    if page.topic == "licenses" {
+        out.write_all(&notices()?)?;
     }
     Ok(())
 }
 
-/// What a provider can do, a line each.
-fn write_capabilities(out: &mut dyn Write, row: &Capabilities) -> io::Result<()> {
-    writeln!(out, "\n{}\n", row.provider)?;
-    let features = [
-        ("streaming", row.streaming),
-        ("thinking", row.thinking),
-        ("tool use", row.tools),
-        ("native function calling", row.functions),
-        ("vision", row.vision),
-        ("token refresh", row.refresh),
-        ("context caching", row.caching),
-        ("hosted web search", row.search),
-    ];
-    for (feature, is_there) in features {
-        let word = if is_there { "yes" } else { "no" };
-        writeln!(out, "    {feature:<26}{word}")?;
-    }
-    Ok(())
+/// Far more than all notices are.
+const NOTICES_BYTES_MAX: usize = 1024 * 1024;
+
+/// The notices of all that is linked.
+fn notices() -> io::Result<Vec<u8>> {
+    let unpacked = gzip::unpack(NOTICES_GZ, NOTICES_BYTES_MAX);
+    unpacked.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Everything that has help, each once.
-fn topics() -> Vec<&'static str> {
+pub(super) fn topics() -> Vec<&'static str> {
     let mut names: Vec<&str> = PAGES.iter().map(|page| page.topic).collect();
     for row in COMMANDS {
         if !row.name.is_empty() && !names.contains(&row.name) {
@@ -127,92 +124,44 @@ fn topics() -> Vec<&'static str> {
     names
 }
 
+/// The topic by its name, by another name of it, or by a beginning that only one has.
 fn find(asked: &str) -> Result<&'static str, Error> {
-    let asked = asked.trim().to_lowercase();
+    let topic = asked.trim().to_lowercase();
+    // People write `exit codes`, `exit-codes` and `exit_codes`.
+    let word = topic.replace([' ', '-', '_'], "");
     let names = topics();
-    if let Some(exact) = names.iter().find(|name| **name == asked) {
+    if let Some(exact) = names.iter().find(|name| **name == word) {
         return Ok(exact);
     }
-    let begins = |name: &&&'static str| !asked.is_empty() && name.starts_with(&asked);
+    let is_alias = |page: &&Page| page.aliases.contains(&word.as_str());
+    if let Some(page) = PAGES.iter().find(is_alias) {
+        return Ok(page.topic);
+    }
+    let begins = |name: &&&'static str| !word.is_empty() && name.starts_with(&word);
     let matching: Vec<&'static str> = names.iter().filter(begins).copied().collect();
-    match matching.as_slice() {
-        [one] => Ok(one),
-        _ => Err(Error::Topic {
-            topic: asked,
-            matching,
-        }),
+    if let [one] = matching.as_slice() {
+        return Ok(one);
     }
-}
-
-fn overview(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "sx {VERSION}: a coding agent in one file\n")?;
-    for row in COMMANDS {
-        write_row(out, &usage(row), row.help)?;
-    }
-    writeln!(
-        out,
-        "\nOptions, before or after the command; `sx help COMMAND` has those it takes:"
-    )?;
-    FLAGS.iter().try_for_each(|flag| write_flag(out, flag))?;
-    writeln!(out, "\nThe manual, `sx help TOPIC`:")?;
-    let topics: Vec<&str> = PAGES.iter().map(|page| page.topic).collect();
-    for line in topics.chunks(TOPICS_A_LINE) {
-        writeln!(out, "  {}", line.join(", "))?;
-    }
-    Ok(())
-}
-
-/// As many as fit into a terminal.
-const TOPICS_A_LINE: usize = 5;
-
-fn write_command(out: &mut dyn Write, row: &Row) -> io::Result<()> {
-    writeln!(out, "{}\n\n{}\n\nOptions:", usage(row), row.help)?;
-    let taken = FLAGS.iter().filter(|flag| flag.is_for(row.verb));
-    taken.into_iter().try_for_each(|flag| write_flag(out, flag))
-}
-
-fn usage(row: &Row) -> String {
-    let words = ["sx", row.name, row.arguments];
-    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    words.join(" ")
-}
-
-fn write_flag(out: &mut dyn Write, flag: &Flag) -> io::Result<()> {
-    let short = flag
-        .short
-        .map_or("    ".to_string(), |letter| format!("-{letter}, "));
-    let value = flag.value.map_or(String::new(), |name| format!(" {name}"));
-    write_row(out, &format!("{short}--{}{value}", flag.long), flag.help)
-}
-
-/// Where the right column begins: the longest option and a blank fit before it.
-const LEFT_COLUMNS: usize = 25;
-
-fn write_row(out: &mut dyn Write, left: &str, right: &str) -> io::Result<()> {
-    if left.len() < LEFT_COLUMNS {
-        writeln!(out, "  {left:LEFT_COLUMNS$}{right}")
-    } else {
-        writeln!(out, "  {left}\n  {:LEFT_COLUMNS$}{right}", "")
-    }
-}
-
-fn write_key(out: &mut dyn Write, key: &Key) -> io::Result<()> {
-    writeln!(out, "\n{}={}", key.name, key.default)?;
-    writeln!(out, "    {}", key.help)?;
-    writeln!(out, "    is {}", key.kind.allowed())?;
-    match key.harmless {
-        Harmless::Always => writeln!(out, "    a project's file may set it"),
-        Harmless::Only(value) => writeln!(out, "    a project's file may set it to {value} only"),
-        Harmless::Except(value) => {
-            writeln!(out, "    a project's file may set it, but not to {value}")
-        }
-        Harmless::Never => Ok(()),
-    }
+    let aliases = PAGES
+        .iter()
+        .flat_map(|page| page.aliases.iter().map(|alias| (*alias, page.topic)));
+    let known = names.iter().map(|name| (*name, *name)).chain(aliases);
+    let known: Vec<(&str, &'static str)> = known.collect();
+    let near = text::nearest(&word, known.iter().map(|(name, _)| *name));
+    let nearest = known.iter().find(|(name, _)| Some(*name) == near);
+    Err(Error::Topic {
+        topic,
+        nearest: nearest.map(|(_, topic)| *topic),
+        matching,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::flags::FLAGS;
+    use crate::config::table::KEYS;
+    use crate::provider::CAPABILITIES;
 
     fn help(topic: Option<&str>) -> String {
         let mut out = Vec::new();
@@ -223,24 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn the_overview_names_every_command_option_and_topic() {
-        let overview = help(None);
+    fn commands_are_printed_from_their_tables() {
+        let page = help(Some("commands"));
         for row in COMMANDS {
-            assert!(
-                overview.contains(&usage(row)) && overview.contains(row.help),
-                "{}",
-                row.name
-            );
+            let is_there = page.contains(&tables::usage(row)) && page.contains(row.help);
+            assert!(is_there, "{}", row.name);
         }
         for flag in FLAGS {
-            let name = format!("--{}", flag.long);
-            assert!(
-                overview.contains(&name) && overview.contains(flag.help),
-                "{name}"
-            );
-        }
-        for page in PAGES {
-            assert!(overview.contains(page.topic), "{}", page.topic);
+            let is_there = page.contains(&tables::option(flag)) && page.contains(flag.help);
+            assert!(is_there, "--{}", flag.long);
         }
     }
 
@@ -249,7 +189,7 @@ mod tests {
         for topic in topics().into_iter().map(Some).chain([None]) {
             let text = help(topic);
             assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{topic:?}");
-            for line in text.lines() {
+            for line in text.lines().filter(|_| topic != Some("licenses")) {
                 assert!(line.chars().count() <= 80, "{topic:?}: {line}");
                 assert!(line.is_ascii(), "{topic:?}: {line}");
             }
@@ -285,19 +225,75 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_found_by_its_beginning() {
-        assert!(help(Some("quick")).starts_with("# Quickstart"));
-        assert!(help(Some("EXIT")).starts_with("# Exit codes"));
+    fn every_exit_code_and_tool_is_in_the_manual() {
+        for (exit, meaning) in crate::cli::exit::MEANINGS {
+            let line = format!("    {:<6}{meaning}\n", exit.code());
+            assert!(help(Some("exit")).contains(&line), "{line}");
+        }
+        let tools = help(Some("tools"));
+        let hands = crate::tools::TOOLS.iter().map(|tool| tool.spec.name);
+        for name in hands.chain(crate::agent::own::TOOLS.iter().map(|tool| tool.spec.name)) {
+            assert!(tools.contains(&format!("\n    {name} ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_notices_are_those_of_the_text() {
+        let text = include_bytes!("../manual/licenses.txt");
+        assert!(notices().unwrap() == text, "run .ci/licenses");
+        assert!(help(Some("licenses")).contains("\nlibc 0.2."));
+    }
+
+    #[track_caller]
+    fn check_topic(asked: &str, expected: &str) {
+        assert_eq!(find(asked).ok(), Some(expected), "{asked}");
+    }
+
+    #[test]
+    fn a_topic_is_found_by_its_names() {
+        for name in topics() {
+            check_topic(name, name);
+        }
+        for page in PAGES {
+            for alias in page.aliases {
+                check_topic(alias, page.topic);
+            }
+        }
+        check_topic("quick", "quickstart");
+        check_topic("Quick Start", "quickstart");
+        check_topic("quick-start", "quickstart");
+        check_topic("EXIT codes", "exit");
+        check_topic("proxy", "proxies");
+        check_topic("licences", "licenses");
+        check_topic("trouble", "troubleshooting");
         assert!(help(Some("exec")).starts_with("sx exec PROMPT\n"));
         assert!(help(Some("sessions")).contains("\n# Sessions"));
         assert!(!help(Some("exec")).contains("--keep"));
-        assert_eq!(
-            help(Some("con")),
-            "`con` is the beginning of several topics\nhint: containers, config"
+    }
+
+    #[test]
+    fn what_is_no_topic_is_told_the_nearest() {
+        let check = |asked: &str, expected: &str| {
+            let said = help(Some(asked));
+            assert!(said.starts_with(expected), "{said}");
+        };
+        check(
+            "con",
+            "`con` is the beginning of several topics\nhint: containers, config",
         );
-        let unknown = "there is no help on `x`\nhint: the topics are quickstart,";
-        assert!(help(Some("x")).starts_with(unknown));
-        assert!(help(Some("")).starts_with("there is no help on ``"));
+        check(
+            "proxys",
+            "there is no help on `proxys`\nhint: did you mean `sx help proxies`?",
+        );
+        check(
+            "exitcod",
+            "there is no help on `exitcod`\nhint: did you mean `sx help exit`?",
+        );
+        check(
+            "x",
+            "there is no help on `x`\nhint: the topics are quickstart,",
+        );
+        check("", "there is no help on ``");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod args;
 pub mod askpass;
 pub mod build;
 pub mod chat;
+pub mod completions;
 pub mod config;
 pub mod courier;
 pub mod credential;
@@ -114,6 +115,8 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Renew => renew::run(program, &common),
         Command::Hands => hands(program),
         Command::Help(topic) => help(topic.as_deref()),
+        Command::Man => print(help::man::write),
+        Command::Completions(shell) => print(|out| completions::write(out, shell)),
         Command::Version { is_json } => print(|out| version::write(out, is_json)),
         Command::Config(options) => {
             let site = Site::find(program, &common)?;

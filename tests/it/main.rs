@@ -49,6 +49,8 @@ mod login;
 // Files that are looked for.
 mod looked_for;
 mod loops;
+// Pages, the man page, completions.
+mod manual;
 // Each member of the family, through the whole program.
 mod members;
 // Cuts, stalls, resets, reuse.

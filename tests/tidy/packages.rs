@@ -1,4 +1,5 @@
-//! Rules about the packages that we link: how many, and a note in vendor-notes.md for each.
+//! Rules about the packages that we link: how many, a note in vendor-notes.md for each, and a
+//! notice in the manual.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -47,6 +48,26 @@ fn every_package_has_a_note_and_every_note_a_package() {
     let notes = read("vendor-notes.md");
     check_same("### NAME", &entries(&notes), &built);
     check_same(&format!("{ELSEWHERE}: `NAME`"), &listed(&notes), &elsewhere);
+}
+
+#[test]
+fn every_package_has_its_notice() {
+    let notices = read("src/manual/licenses.txt");
+    let list = notices.lines().take_while(|line| line.starts_with("    "));
+    let listed = list.filter_map(|line| {
+        let mut words = line.split_whitespace();
+        Some(format!("{} {}", words.next()?, words.next()?))
+    });
+    let listed: BTreeSet<String> = listed.collect();
+    assert_eq!(listed, tree("normal"), "run .ci/licenses");
+    let without: Vec<&String> = listed
+        .iter()
+        .filter(|package| !notices.contains(&format!("\n{package}, ")))
+        .collect();
+    assert!(without.is_empty(), "without a text: {without:?}");
+    for other in ["Rust's standard library", "musl libc"] {
+        assert!(notices.contains(&format!("\n{other} (")), "{other}");
+    }
 }
 
 #[test]

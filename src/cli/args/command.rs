@@ -16,6 +16,7 @@ use super::Logout;
 use super::Patch;
 use super::Prompt;
 use super::Sessions;
+use super::Shell;
 use super::Talk;
 use super::TokenServe;
 use super::TokenShape;
@@ -97,11 +98,41 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
                 });
             }
         },
-        Verb::Help => Command::Help(given.word("the topic")?),
+        Verb::Help if given.has(Meaning::Man) => Command::Man,
+        Verb::Help => Command::Help(topic(given)?),
+        Verb::Completions => Command::Completions(shell(given)?),
         Verb::Version => Command::Version {
             is_json: given.has(Meaning::Json),
         },
     })
+}
+
+/// All words, since a topic may have several: `sx help exit codes`.
+fn topic(given: &mut Given) -> Result<Option<String>, Usage> {
+    let mut topic: Option<String> = None;
+    while let Some(word) = given.word("the topic")? {
+        topic = Some(topic.map_or(word.clone(), |before| format!("{before} {word}")));
+    }
+    Ok(topic)
+}
+
+fn shell(given: &mut Given) -> Result<Shell, Usage> {
+    let verb = Verb::Completions;
+    let hint = "such as `source <(sx completions bash)`";
+    match given.word("the shell")?.as_deref() {
+        Some("bash") => Ok(Shell::Bash),
+        Some("zsh") => Ok(Shell::Zsh),
+        Some("fish") => Ok(Shell::Fish),
+        Some(other) => Err(Usage::UnknownAction {
+            verb,
+            word: other.to_string(),
+            hint: "it is bash, zsh or fish",
+        }),
+        None => {
+            let what = "a shell: bash, zsh or fish";
+            Err(Usage::Missing { verb, what, hint })
+        }
+    }
 }
 
 fn fetchtoken(given: &Given) -> Result<Fetchtoken, Usage> {

@@ -120,6 +120,8 @@ pub enum Meaning {
     Unset,
     /// Whose file.
     Tier,
+    /// The manual as a man page.
+    Man,
     /// The manual, now.
     Help,
     /// The version, now.
@@ -560,6 +562,13 @@ pub static FLAGS: &[Flag] = &[
         "TIER",
         CONFIG,
         "whose: user, project, global, or profile:N",
+    ),
+    switch(
+        Meaning::Man,
+        "man",
+        None,
+        &[Verb::Help],
+        "print the whole manual as a man page, roff",
     ),
     switch(
         Meaning::Help,

@@ -45,6 +45,8 @@ pub enum Verb {
     Replay,
     /// The manual.
     Help,
+    /// What a shell completes words by.
+    Completions,
     /// Facts of the build.
     Version,
 }
@@ -184,6 +186,12 @@ pub static COMMANDS: &[Row] = &[
         "help",
         "[TOPIC]",
         "this page, a command, or a page of the manual",
+    ),
+    command(
+        Verb::Completions,
+        "completions",
+        "bash|zsh|fish",
+        "print what this shell completes our words by",
     ),
     command(
         Verb::Version,
