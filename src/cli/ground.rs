@@ -62,6 +62,11 @@ impl Ground {
     pub fn survey(program: &OsStr, common: &Common) -> Result<Ground, Fault> {
         let self_path = own_path(program)?;
         let cwd = working_directory(common.cwd.as_deref())?;
+        Ground::at(self_path, cwd, common)
+    }
+
+    /// The same at a working directory that is known.
+    pub fn at(self_path: SelfPath, cwd: PathBuf, common: &Common) -> Result<Ground, Fault> {
         check_variables()?;
         let places = config::places(&variable);
         let (settings, warnings) = config::load(&Sources {
