@@ -135,15 +135,21 @@ impl Walk<'_> {
                 format!("see that {key} names the service; `sx probe` shows each step"),
             ),
         };
+        let said = error.to_string();
         let fix = match error.hint() {
             Some(hint) => hint,
+            None if said.contains("unreachable") => {
+                "this machine has no way there: see its network (`ip addr`, `ip route`), or the \
+                 proxy that it may need"
+                    .into()
+            }
             None => fix,
         };
         let fix = match fix.contains(key) {
             true => fix,
             false => format!("{fix}; the address comes from {key}"),
         };
-        Finding::fail(check, &self.url.origin(), error.to_string(), &fix)
+        Finding::fail(check, &self.url.origin(), said, &fix)
     }
 
     fn name(&self, winner: &Attempt) -> Finding {
@@ -213,7 +219,11 @@ impl Walk<'_> {
                 said("the service or what stands before it is broken"),
                 &format!("try again later; if it lasts, ask whoever runs it, or see {key}"),
             ),
-            _ => Finding::ok("answer", &name, said("it is there and wants one")),
+            _ => Finding::ok(
+                "answer",
+                &name,
+                said("it is there and wants one (`sx models` tells whether it takes ours)"),
+            ),
         }
     }
 }
