@@ -14,11 +14,14 @@ use crate::sys::poll::Interest;
 use crate::sys::poll::PollSet;
 use std::env;
 use std::io;
+use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
@@ -39,7 +42,9 @@ struct Place {
 
 /// Folders that are being looked at.
 struct Aside {
-    answer: mpsc::Receiver<Vec<Finding>>,
+    /// Empty while the thread looks.
+    answer: Arc<Mutex<Vec<Finding>>>,
+    /// Ready once it has looked.
     woken: UnixStream,
     whole: Deadline,
 }
@@ -62,7 +67,7 @@ pub(super) fn begin(sessions: Option<PathBuf>, config_dir: Option<PathBuf>) -> L
         Place {
             name: "temp",
             path: Some(env::temp_dir()),
-            loss: "long output of commands is cut, and commands have no TMPDIR of their own",
+            loss: "commands get a folder below /tmp where that can be had, else none",
             fix: "make it, or set TMPDIR to a folder that can be written",
         },
     ];
@@ -78,10 +83,11 @@ pub(super) fn begin(sessions: Option<PathBuf>, config_dir: Option<PathBuf>) -> L
 
 fn start(places: [Place; 3]) -> io::Result<Aside> {
     let (woken, waker) = UnixStream::pair()?;
-    let (sender, answer) = mpsc::channel();
+    let answer = Arc::new(Mutex::new(Vec::new()));
+    let there = answer.clone();
     thread::Builder::new().name("disk".into()).spawn(move || {
-        // Nobody may be waiting any more; then the answer is of no use.
-        let _ = sender.send(places.iter().map(look).collect());
+        let found = places.iter().map(look).collect();
+        *there.lock().unwrap_or_else(PoisonError::into_inner) = found;
         drop(waker);
     })?;
     Ok(Aside {
@@ -101,10 +107,12 @@ impl Wait for Aside {
     }
 
     fn step(&mut self) -> Option<Vec<Finding>> {
-        match self.answer.try_recv() {
-            Ok(found) => return Some(found),
-            Err(mpsc::TryRecvError::Empty) if !self.whole.is_over() => return None,
-            Err(_) => {}
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        if !answer.is_empty() {
+            return Some(mem::take(&mut *answer));
+        }
+        if !self.whole.is_over() {
+            return None;
         }
         let wait = DISK_WAIT_MAX.as_secs();
         let detail = format!("a folder of ours says nothing within {wait} s");
@@ -133,7 +141,10 @@ fn look(place: &Place) -> Finding {
     }
     match space_left(there) {
         Ok(bytes) if bytes < SPACE_BYTES_MIN => {
-            let detail = format!("{shown}: its disk is full, {} left", megabytes(bytes));
+            let detail = format!(
+                "{shown}: its disk is as good as full, {} left",
+                megabytes(bytes)
+            );
             Finding::warn(
                 "folder",
                 name,

@@ -27,32 +27,32 @@ pub(super) enum State {
 
 impl Finding {
     /// All is well.
-    pub fn ok(check: &'static str, name: &str, detail: impl AsRef<str>) -> Finding {
-        Finding::new(check, name, State::Ok, detail.as_ref(), "")
+    pub fn ok(check: &'static str, name: &str, detail: impl Into<String>) -> Finding {
+        Finding::new(check, name, State::Ok, detail.into(), "")
     }
 
     /// A run may work, and somebody should know this.
-    pub fn warn(check: &'static str, name: &str, detail: impl AsRef<str>, fix: &str) -> Finding {
-        Finding::new(check, name, State::Warn, detail.as_ref(), fix)
+    pub fn warn(check: &'static str, name: &str, detail: impl Into<String>, fix: &str) -> Finding {
+        Finding::new(check, name, State::Warn, detail.into(), fix)
     }
 
     /// A run cannot work.
-    pub fn fail(check: &'static str, name: &str, detail: impl AsRef<str>, fix: &str) -> Finding {
-        Finding::new(check, name, State::Fail, detail.as_ref(), fix)
+    pub fn fail(check: &'static str, name: &str, detail: impl Into<String>, fix: &str) -> Finding {
+        Finding::new(check, name, State::Fail, detail.into(), fix)
     }
 
     /// What would have ended another command.
     pub fn of_fault(check: &'static str, name: &str, fault: &Fault, fix: &str) -> Finding {
         let hint = fault.hint.as_deref().unwrap_or(fix);
-        Finding::fail(check, name, &fault.what, hint)
+        Finding::fail(check, name, fault.what.as_str(), hint)
     }
 
-    fn new(check: &'static str, name: &str, state: State, detail: &str, fix: &str) -> Finding {
+    fn new(check: &'static str, name: &str, state: State, detail: String, fix: &str) -> Finding {
         Finding {
             check,
             name: text::one_line(name),
             state,
-            detail: text::one_line(detail),
+            detail: text::one_line(&detail),
             fix: Some(text::one_line(fix)).filter(|fix| !fix.is_empty()),
         }
     }
