@@ -19,6 +19,7 @@ use crate::proc::SelfPath;
 use crate::proc::capture;
 use crate::proc::capture::Bounds;
 use crate::proc::capture::Capture;
+use crate::proc::capture::Captured;
 use crate::proc::capture::Fate;
 use crate::proc::capture::Job;
 use crate::proc::environment::Pairs;
@@ -81,13 +82,9 @@ pub struct Command {
 /// The setting that names the command.
 const SETTING: &str = "CODEX_TOKEN_COMMAND";
 
-impl Lender for Command {
-    fn lend(&mut self, fetch: &mut dyn Fetch) -> Result<Token, Error> {
-        let failed = |fault, detail: String| Error::Source {
-            from: SETTING.to_string(),
-            fault,
-            detail,
-        };
+impl Command {
+    /// Starts it.
+    pub fn start(&self, deadline: Deadline) -> Result<Capture, capture::Error> {
         let mut words = self.words.iter().cloned();
         let job = Job {
             program: words.next().unwrap_or_default(),
@@ -96,28 +93,44 @@ impl Lender for Command {
             env: self.env.clone(),
             input: Vec::new(),
             bounds: Bounds {
-                deadline: Deadline::after(COMMAND_TIME_MAX, "the time for a token command"),
+                deadline,
                 output_bytes_max: OUTPUT_BYTES_MAX,
                 fate: Fate::Killed,
             },
         };
-        let started = Capture::start(job, &self.self_path).map_err(Unrun::Program);
-        let ran = started.and_then(|program| auth::run(program, fetch));
-        let captured = ran.map_err(|unrun| match unrun {
-            Unrun::Program(error @ capture::Error::Timeout(_)) => {
-                failed(Fault::TimedOut, error.to_string())
-            }
-            unrun => failed(Fault::Failed, unrun.to_string()),
-        })?;
-        if !captured.status.success() {
-            let words = String::from_utf8_lossy(&captured.words);
-            let words = text::harmless(&text::one_line(&words)).into_owned();
-            let words = text::ellipsis(&words, WORDS_CHARS_MAX);
-            let detail = format!("it ended with {}: {words}", captured.status);
-            return Err(failed(Fault::Failed, detail));
+        Capture::start(job, &self.self_path)
+    }
+}
+
+/// The token that the command gave.
+pub fn token_of(ran: Result<Captured, Unrun>) -> Result<Token, Error> {
+    let failed = |fault, detail: String| Error::Source {
+        from: SETTING.to_string(),
+        fault,
+        detail,
+    };
+    let captured = ran.map_err(|unrun| match unrun {
+        Unrun::Program(error @ capture::Error::Timeout(_)) => {
+            failed(Fault::TimedOut, error.to_string())
         }
-        answer::read(&captured.output, SETTING, clock::unix_seconds())
-            .map_err(|why| failed(Fault::NotAToken, why.to_string()))
+        unrun => failed(Fault::Failed, unrun.to_string()),
+    })?;
+    if !captured.status.success() {
+        let words = String::from_utf8_lossy(&captured.words);
+        let words = text::harmless(&text::one_line(&words)).into_owned();
+        let words = text::ellipsis(&words, WORDS_CHARS_MAX);
+        let detail = format!("it ended with {}: {words}", captured.status);
+        return Err(failed(Fault::Failed, detail));
+    }
+    answer::read(&captured.output, SETTING, clock::unix_seconds())
+        .map_err(|why| failed(Fault::NotAToken, why.to_string()))
+}
+
+impl Lender for Command {
+    fn lend(&mut self, fetch: &mut dyn Fetch) -> Result<Token, Error> {
+        let deadline = Deadline::after(COMMAND_TIME_MAX, "the time for a token command");
+        let started = self.start(deadline).map_err(Unrun::Program);
+        token_of(started.and_then(|program| auth::run(program, fetch)))
     }
 
     fn secrets(&self) -> Vec<&Secret> {

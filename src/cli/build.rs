@@ -174,9 +174,8 @@ pub fn outfit(
     })
 }
 
-/// Every host that a run may contact, and the key that names it.
-pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
-    let service = (member::address_key(settings), member::address(settings)?);
+/// Every host that a run may contact beside the service, and the key that names it.
+pub fn other_hosts(settings: &Settings) -> Vec<(&'static str, Result<Url, Fault>)> {
     let mut keys = Vec::new();
     match (
         settings.text("PROVIDER"),
@@ -191,8 +190,9 @@ pub fn hosts(settings: &Settings) -> Result<Vec<(&'static str, Url)>, Fault> {
         }
         _ => {}
     }
-    let others = keys.into_iter().map(|key| Ok((key, url(settings, key)?)));
-    std::iter::once(Ok(service)).chain(others).collect()
+    keys.into_iter()
+        .map(|key| (key, url(settings, key)))
+        .collect()
 }
 
 /// What the network needs to know.
@@ -213,7 +213,7 @@ pub fn network(settings: &Settings) -> Result<net::client::Options, Fault> {
             client_key: settings.path("CLIENT_KEY"),
         },
         overrides: overrides
-            .map_err(|error| Fault::new(Exit::Settings, format!("RESOLVE: {error}")))?,
+            .map_err(|error| unusable(settings, "RESOLVE", format!("RESOLVE: {error}")))?,
         proxies: Variables::read(&|name| Some(settings.text(name).to_string())),
         scope: match settings.flag("OFFLINE") {
             true => Scope::Loopback,

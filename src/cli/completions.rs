@@ -17,7 +17,6 @@ use crate::cli::args::verbs::COMMANDS;
 use crate::cli::args::verbs::Row;
 use crate::cli::args::verbs::Verb;
 use crate::cli::help;
-use crate::config::Tier;
 use crate::config::keys;
 use crate::config::keys::Key;
 use crate::config::keys::Kind;
@@ -66,7 +65,7 @@ fn of_option(flag: &Flag) -> Words {
         Meaning::Get | Meaning::Set | Meaning::Unset => {
             Words::Of(KEYS.iter().map(|key| key.name).collect())
         }
-        Meaning::Tier => Words::Of(Tier::ALL.into_iter().map(Tier::name).collect()),
+        Meaning::Tier => Words::Of(vec!["user", "project", "global", "profile:"]),
         Meaning::Color => Words::Of(vec!["auto", "always", "never"]),
         Meaning::Resume => Words::Of(vec!["last"]),
         Meaning::Cwd | Meaning::Record => Words::Folders,
@@ -185,7 +184,8 @@ mod tests {
         assert_eq!(of_verb(Verb::Completions), list(&["bash", "zsh", "fish"]));
         assert_eq!(of_verb(Verb::Patch), Words::Files);
         assert_eq!(of_flag("network"), list(&["off", "on"]));
-        assert_eq!(of_flag("tier"), list(&["global", "user", "project"]));
+        let tiers = list(&["user", "project", "global", "profile:"]);
+        assert_eq!(of_flag("tier"), tiers);
         assert_eq!(of_flag("output"), Words::Files);
         assert_eq!(of_flag("cwd"), Words::Folders);
         assert_eq!(of_flag("model"), Words::Any);

@@ -192,10 +192,15 @@ fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
     if let Some(given) = given(ground)? {
         return Ok(Some(Box::new(given)));
     }
-    let settings = &ground.settings;
-    let command = settings.text("CODEX_TOKEN_COMMAND");
+    let lender = |command| Box::new(command) as Box<dyn Lender>;
+    Ok(command(ground).map(lender))
+}
+
+/// The command that gives the token, if a setting names one.
+pub fn command(ground: &Ground) -> Option<handed::Command> {
+    let command = ground.settings.text("CODEX_TOKEN_COMMAND");
     if command.is_empty() {
-        return Ok(None);
+        return None;
     }
     let env = proc::environment::cut(ground::environment());
     let path = proc::environment::value(&env, "PATH").unwrap_or_default();
@@ -204,11 +209,11 @@ fn handed(ground: &Ground) -> Result<Option<Box<dyn Lender>>, Fault> {
         // Without a shell it is a program and its arguments.
         None => command.split_whitespace().map(Into::into).collect(),
     };
-    Ok(Some(Box::new(handed::Command {
+    Some(handed::Command {
         words,
         env,
         self_path: ground.self_path.clone(),
-    })))
+    })
 }
 
 /// A server that hands out tokens. The built-in one never gets the key.

@@ -130,7 +130,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Trust(options) => trust::run(&Site::find(program, &common)?, &options),
         Command::Edit(edit) => config::edit::run(program, &common, edit),
         Command::Sessions(what) => sessions(&survey()?, &what),
-        Command::Doctor(options) => doctor::run(&survey()?, &options),
+        Command::Doctor(options) => doctor::run(program, &common, &options),
         Command::Probe(options) => probe::run(&survey()?, &options),
         Command::Login(options) => login::run(&survey_for_login()?, &options),
         Command::Logout(options) => logout::run(&survey_for_login()?, &options),

@@ -150,6 +150,12 @@ impl Client {
         Transfer::start(request, start, settings, self.is_recording)
     }
 
+    /// Reads the files that say whom we trust and who we are, as the first connection with TLS
+    /// would.
+    pub fn read_trust(&mut self) -> Result<(), tls::Failure> {
+        self.trusted().map(|_| ())
+    }
+
     /// Begins to open a connection, for who wants nothing but that.
     pub fn open(&mut self, url: &Url) -> Result<Opening, Error> {
         open(&self.settings(url)?)
@@ -314,16 +320,19 @@ impl Client {
         })
     }
 
-    /// Made at the first use: a run that talks to a plain server never builds the roots.
     fn tls_settings(&mut self, host: &str) -> Result<tls::Settings, Error> {
+        self.trusted().map_err(|source| Error::Tls {
+            host: host.to_string(),
+            source,
+        })
+    }
+
+    /// Made at the first use: a run that talks to a plain server never builds the roots.
+    fn trusted(&mut self) -> Result<tls::Settings, tls::Failure> {
         if let Some(settings) = &self.tls {
             return Ok(settings.clone());
         }
-        let made = tls::Settings::trusting(&self.trust);
-        let (settings, warnings) = made.map_err(|source| Error::Tls {
-            host: host.to_string(),
-            source,
-        })?;
+        let (settings, warnings) = tls::Settings::trusting(&self.trust)?;
         self.warnings.extend(warnings);
         self.tls = Some(settings.clone());
         Ok(settings)

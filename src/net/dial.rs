@@ -41,8 +41,9 @@ impl Dial {
             resolution: None,
             race: Race::new(),
         };
-        let known = reach.names.known(host, port);
+        let (known, by) = reach.names.known(host, port);
         if !known.is_empty() {
+            trace.named_by = Some(by);
             trace.mark(Phase::Resolve);
             dial.add(known)?;
         } else if reach.scope == Scope::Loopback {
@@ -51,6 +52,7 @@ impl Dial {
         } else {
             let asked = reach.names.ask(host, port);
             dial.resolution = Some(asked.map_err(|error| dial.unknown(error, None))?);
+            trace.named_by = Some("the name servers");
         }
         Ok(dial)
     }

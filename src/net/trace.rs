@@ -43,6 +43,8 @@ pub struct Attempt {
 pub struct Trace {
     /// Every address that was tried, in the order of their starts.
     pub addresses: Vec<Attempt>,
+    /// Who knew the addresses, or was asked for them.
+    pub named_by: Option<&'static str>,
     /// Host and port of the proxy that was used; never its credentials.
     pub proxy: Option<String>,
     /// Set when a handshake ended well.
@@ -93,6 +95,7 @@ impl Trace {
     fn start_at(now: Instant) -> Trace {
         Trace {
             addresses: Vec::new(),
+            named_by: None,
             proxy: None,
             tls: None,
             started: now,

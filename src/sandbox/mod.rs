@@ -147,6 +147,11 @@ impl std::error::Error for Error {
     }
 }
 
+/// What this kernel has to hold a process with: `landlock` and a version. Holds nobody.
+pub fn kernel_has() -> Result<String, Error> {
+    ruleset::version().map(|abi| format!("landlock {abi}"))
+}
+
 /// Holds this thread, and every thread and process that it starts, to `policy`. Call it before
 /// the first thread is started.
 pub fn apply(policy: &Policy) -> Result<Enforced, Error> {

@@ -6,6 +6,7 @@ use nix::fcntl::AT_FDCWD;
 use nix::fcntl::OFlag;
 use nix::fcntl::openat;
 use nix::sys::stat::Mode;
+use nix::sys::statvfs::statvfs;
 use nix::unistd::AccessFlags;
 use nix::unistd::access;
 use std::fs;
@@ -46,6 +47,13 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// Whether this process may make files in `folder`, by its mode and its mount (access(2)).
 pub fn may_write(folder: &Path) -> io::Result<()> {
     Ok(access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?)
+}
+
+/// How many bytes users may still write to the file system of `path` (statvfs(3)).
+pub fn space_left(path: &Path) -> io::Result<u64> {
+    let found = statvfs(path)?;
+    let blocks = found.blocks_available();
+    Ok(blocks.saturating_mul(found.fragment_size()))
 }
 
 /// Opens whatever has this name to be read, without waiting for anybody.

@@ -4,6 +4,7 @@
 //! wiring, exit codes, streams, signals, processes and files.
 
 // What the cases are made of.
+mod broken;
 mod heard;
 mod issuer;
 mod place;
@@ -11,6 +12,7 @@ mod responses;
 mod server;
 mod strict;
 mod sx;
+mod tls;
 
 // What a service does not take, left out.
 mod adapt;
@@ -30,6 +32,8 @@ mod compaction;
 mod config;
 // The embedded default, recordings.
 mod demo;
+// Broken set-ups, each named.
+mod doctor;
 // One task: streams, codes, JSON lines.
 mod exec;
 // Pages of the network as text.
@@ -77,3 +81,5 @@ mod taken;
 // Calls and their answers.
 mod tools;
 mod trust;
+// The doctor where the way to a host is closed.
+mod ways;

@@ -10,7 +10,6 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use serde_json::json;
 use std::net::TcpListener;
-use std::thread;
 
 /// A server with one reply, and its address.
 fn server(reply: Reply) -> (Server, String) {
@@ -265,85 +264,4 @@ fn redirects_are_followed_where_asked_and_without_credentials_elsewhere() {
     assert_eq!(told["error"]["kind"], "too_many");
     assert_eq!(here.requests_to("/b")[0].header("authorization"), "x");
     assert_eq!(there.requests_to("/x")[0].header("authorization"), "");
-}
-
-#[test]
-fn doctor_lists_the_hosts_and_finds_the_one_that_is_away() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-    let here = format!("http://{}", listener.local_addr().expect("a bound socket"));
-    // It hangs up on whoever asks more than that it is there.
-    thread::spawn(move || listener.incoming().for_each(drop));
-    let away = {
-        let gone = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-        format!("http://{}", gone.local_addr().expect("a bound socket"))
-    };
-    let run = |issuer: &str, code: i32| {
-        let place = Place::with_credential();
-        let sx = place.sx(["doctor", "--json"]);
-        let sx = sx.env("CODEX_BASE_URL", format!("{here}/v1"));
-        let ran = sx.env("CODEX_ISSUER", issuer).run();
-        let lines = ran.check_code(code).text().lines();
-        let lines = lines.map(|line| serde_json::from_str(line).expect("JSON"));
-        let lines = lines.filter(|line: &Value| line["check"] == "host");
-        lines.collect::<Vec<Value>>()
-    };
-    let lines = run(&here, 0);
-    assert_eq!((lines.len(), &lines[0]["name"]), (2, &json!(here)));
-    let lines = run(&away, 3);
-    assert_eq!(lines[1]["state"], "fail");
-    let detail = lines[1]["detail"].as_str().expect("a text");
-    assert!(detail.contains("connection refused"), "{detail}");
-}
-
-#[test]
-fn doctor_names_what_is_wrong_and_what_to_do() {
-    let answer = |headers: &str| {
-        let text = format!("HTTP/1.1 404 Not Found\r\n{headers}content-length: 0\r\n\r\n");
-        let server = Server::start([]);
-        server.on("/v1", [Reply::raw(text)]);
-        server
-    };
-    let old = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-    let doctor = |place: &Place, headers: &str, settings: &[(&str, &str)], code: i32| {
-        let server = answer(headers);
-        let sx = place.sx(["doctor"]);
-        let sx = sx.env("CODEX_BASE_URL", format!("{}/v1", server.origin()));
-        let sx = sx.env("CODEX_ISSUER", server.origin());
-        let sx = settings
-            .iter()
-            .fold(sx, |sx, (key, value)| sx.env(key, value));
-        let ran = sx.run();
-        ran.check_code(code);
-        ran
-    };
-    let place = Place::with_credential();
-    let well = doctor(&place, "", &[], 0);
-    let well = well.text();
-    for line in [
-        "ok    sandbox: workspace",
-        "ok    login codex",
-        "answer",
-        "ok    shell",
-    ] {
-        assert!(well.contains(line), "{line}: {well}");
-    }
-    assert!(!well.contains("fail"), "{well}");
-    for (headers, setting, code, expected) in [
-        (old, ("TERM", "dumb"), 3, "fail  clock"),
-        ("", ("SANDBOX", "off"), 0, "warn  sandbox: off"),
-        ("", ("PATH", "/nowhere"), 0, "warn  git"),
-        ("", ("CODEX_CREDENTIALS_FILE", "/nowhere"), 3, "fail  login"),
-        ("", ("SESSION_DIR", "/proc/1/x"), 0, "warn  folder sessions"),
-    ] {
-        let told = doctor(&place, headers, &[setting], code);
-        let told = told.text();
-        assert!(told.contains(expected), "{setting:?}: {told}");
-    }
-    place.write("work/scorpiox-env.txt", "MODLE=x\nSANDBOX=off\n");
-    let told = doctor(&place, "", &[], 0);
-    for line in ["scorpiox-env.txt:1", "scorpiox-env.txt:2"] {
-        assert!(told.text().contains(line), "{}", told.text());
-    }
-    place.write("home/.config/sx/scorpiox-env.txt", "RETRY_MAX=many\n");
-    doctor(&place, "", &[], 3).check_said("scorpiox-env.txt:1");
 }

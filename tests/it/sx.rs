@@ -159,6 +159,12 @@ impl Sx {
         self
     }
 
+    /// Starts it as the last arguments of another command.
+    pub fn through(mut self, words: &[&str]) -> Sx {
+        self.command = through(words, &self.command);
+        self
+    }
+
     /// Starts it with one place for all that it prints.
     pub fn stderr_into_stdout(mut self) -> Sx {
         let script = "exec \"$@\" 2>&1";

@@ -76,17 +76,18 @@ enum Phase {
 }
 
 impl Names {
-    /// The addresses of `host` that are known without asking anyone; none where none are.
-    pub fn known(&self, host: &str, port: u16) -> Vec<SocketAddr> {
+    /// The addresses of `host` that are known without asking anyone, and who knows them; none where
+    /// none are.
+    pub fn known(&self, host: &str, port: u16) -> (Vec<SocketAddr>, &'static str) {
         let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);
         if let Some(addresses) = self.overrides.addresses(host) {
-            return addresses.iter().map(with_port).collect();
+            return (addresses.iter().map(with_port).collect(), "RESOLVE");
         }
         if let Some(addresses) = resolve::known(host, port) {
-            return addresses;
+            return (addresses, "the name itself");
         }
         let addresses = hosts::addresses(&read(&self.files.hosts), host);
-        addresses.iter().map(with_port).collect()
+        (addresses.iter().map(with_port).collect(), "/etc/hosts")
     }
 
     /// Starts to ask for the addresses of a `host` of which none is known.

@@ -35,7 +35,7 @@ impl Drop for Folder {
 
 #[track_caller]
 fn check_known(names: &Names, host: &str, expected: &[&str]) {
-    let addresses = names.known(host, 8);
+    let (addresses, _) = names.known(host, 8);
     let shown: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
     assert_eq!(shown, expected, "{host}");
 }
