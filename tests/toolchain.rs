@@ -64,8 +64,8 @@ const INSTALLED_BY_APT: [&str; 6] = [
     "apt-get gcc",
     "apt-get libc6-dev",
 ];
-const BUILT_BY_RUSTUP: &str = "cargo build --locked --release --bin sx --target \
-     x86_64-unknown-linux-musl --target-dir MACHINE/target";
+const BUILT_BY_RUSTUP: &str = "cargo build --locked --release --bin sx \
+     --features end-of-stack --target x86_64-unknown-linux-musl --target-dir MACHINE/target";
 const BUILT_BY_DEBIAN: &str = "cargo build --locked --release --bin sx \
      -Zbuild-std=std,panic_abort -Zbuild-std-features= --target x86_64-unknown-linux-musl \
      --target-dir MACHINE/target";

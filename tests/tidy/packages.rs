@@ -142,15 +142,20 @@ fn tree(edges: &str) -> BTreeSet<String> {
 /// `name version` of every package in Cargo.lock, but ourselves.
 fn locked() -> BTreeSet<String> {
     let lock = read("Cargo.lock");
-    let value = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_matches('"').to_string());
-    let names = lock.lines().filter_map(|line| value(line, "name = "));
-    let versions = lock.lines().filter_map(|line| value(line, "version = \""));
-    let packages = names
-        .zip(versions)
-        .map(|(name, version)| format!("{name} {version}"));
-    packages
-        .filter(|package| !package.starts_with("sx "))
-        .collect()
+    let value = |entry: &str, key: &str| {
+        let mut lines = entry.lines();
+        let value = lines.find_map(|line| line.strip_prefix(key))?;
+        Some(value.trim_matches('"').to_string())
+    };
+    // Our own packages have no source.
+    let entries = lock
+        .split("[[package]]\n")
+        .filter(|entry| entry.contains("\nsource = "));
+    let packages = entries.filter_map(|entry| {
+        let (name, version) = (value(entry, "name = ")?, value(entry, "version = ")?);
+        Some(format!("{name} {version}"))
+    });
+    packages.collect()
 }
 
 fn names(packages: &BTreeSet<String>) -> BTreeSet<String> {
