@@ -107,6 +107,8 @@ pub enum Command {
     Doctor(Doctor),
     /// The process that runs tools.
     Hands,
+    /// A newcomer's first minute.
+    Init,
     /// The whole program against a scripted service; whether it leaves its directory behind.
     Demo {
         /// Whether the directory that it worked in is left.
@@ -388,6 +390,10 @@ pub enum View {
     Get(String),
     /// All, as a settings file.
     Dump,
+    /// Nothing was said: a person looks around and changes them, others get all with their sources.
+    All,
+    /// What each key can have, as a JSON Schema.
+    Schema,
     /// The files that are looked for.
     Files,
 }

@@ -1,7 +1,10 @@
 //! `sx config`: the settings as they are, and who set each. Reads what was loaded; [`edit`] changes
-//! a file.
+//! a file, [`dialog`] does both with a person.
 
+pub mod dialog;
+pub mod draft;
 pub mod edit;
+pub mod schema;
 
 use super::args::Config;
 use super::args::View;
@@ -29,10 +32,11 @@ pub fn run(out: &mut dyn Write, settings: &Settings, options: &Config) -> io::Re
                 source(setting, options)
             )
         }
-        View::Dump if options.is_json => {
+        View::Schema => schema::write(out),
+        View::Dump | View::All if options.is_json => {
             shown(settings, options).try_for_each(|setting| json(out, &Row::new(settings, setting)))
         }
-        View::Dump => shown(settings, options).try_for_each(|setting| {
+        View::Dump | View::All => shown(settings, options).try_for_each(|setting| {
             let value = value(settings, setting);
             writeln!(
                 out,

@@ -185,6 +185,7 @@ impl Ground {
 }
 
 /// Where a command stands, before any setting is read.
+#[derive(Clone)]
 pub struct Site {
     /// How to start ourselves again.
     pub self_path: SelfPath,

@@ -50,9 +50,14 @@ impl Input<'_> {
         self.to_end(File::from(stdin), name, bytes_max)
     }
 
-    /// One line of stdin, and no byte behind it: what was typed ahead is for who reads next. Its
-    /// end is as good as a line's.
+    /// One line of stdin; its end is as good as a line's.
     pub fn line(&self, bytes_max: usize) -> Result<String, Fault> {
+        Ok(self.next_line(bytes_max)?.unwrap_or_default())
+    }
+
+    /// One line of stdin, and no byte behind it: what was typed ahead is for who reads next. `None`
+    /// at the end of all.
+    pub fn next_line(&self, bytes_max: usize) -> Result<Option<String>, Fault> {
         let stdin = io::stdin().as_fd().try_clone_to_owned();
         let mut stdin = File::from(stdin.map_err(|error| unreadable("stdin", &error))?);
         let mut line = Vec::new();
@@ -60,6 +65,7 @@ impl Input<'_> {
         while line.len() < bytes_max {
             self.wait(&stdin).map_err(|why| ending::fault_of(&why))?;
             match stdin.read(&mut byte) {
+                Ok(0) if line.is_empty() => return Ok(None),
                 Ok(0) => break,
                 Ok(_) if byte == *b"\n" => break,
                 Ok(_) => line.extend(byte),
@@ -67,7 +73,7 @@ impl Input<'_> {
                 Err(error) => return Err(unreadable("stdin", &error)),
             }
         }
-        Ok(String::from_utf8_lossy(&line).into_owned())
+        Ok(Some(String::from_utf8_lossy(&line).into_owned()))
     }
 
     /// Says something to the person at the terminal, before there is a face.

@@ -24,6 +24,7 @@ pub mod ground;
 pub mod help;
 pub mod human;
 pub mod images;
+pub mod init;
 pub mod input;
 pub mod inquiry;
 pub mod jsonl;
@@ -32,6 +33,7 @@ pub mod logout;
 pub mod member;
 pub mod models;
 pub mod patch;
+pub mod person;
 pub mod probe;
 pub mod record;
 pub mod renew;
@@ -52,10 +54,13 @@ use crate::cli::args::Command;
 use crate::cli::args::Common;
 use crate::cli::args::Exec;
 use crate::cli::args::Invocation;
+use crate::cli::args::View;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
 use crate::cli::ground::Site;
+use crate::cli::person::Person;
+use crate::config::Layer;
 use crate::hands;
 use crate::proc;
 use crate::proc::shell;
@@ -120,6 +125,14 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
         Command::Version { is_json } => print(|out| version::write(out, is_json)),
         Command::Config(options) => {
             let site = Site::find(program, &common)?;
+            if options.view == View::Schema {
+                return print(|out| config::schema::write(out));
+            }
+            let is_bare = options.view == View::All && common.overrides.is_empty();
+            if is_bare && !options.is_json && Person::is_there() {
+                let layer = options.layer.as_ref().unwrap_or(&Layer::User);
+                return config::dialog::run(site, &common, layer);
+            }
             let ground = match &options.layer {
                 None => Ground::survey_at(site, &common)?,
                 Some(layer) => Ground::of_layer(site, &common, layer)?,
@@ -127,6 +140,7 @@ fn run(program: &OsStr, invocation: Invocation) -> Result<Exit, Fault> {
             ground.warn();
             print(|out| config::run(out, &ground.settings, &options))
         }
+        Command::Init => init::run(program, &common),
         Command::Trust(options) => trust::run(&Site::find(program, &common)?, &options),
         Command::Edit(edit) => config::edit::run(program, &common, edit),
         Command::Sessions(what) => sessions(&survey()?, &what),

@@ -53,16 +53,26 @@ pub fn run(site: &Site, options: &Options) -> Result<Exit, Fault> {
     Ok(Exit::Done)
 }
 
-/// The files that are meant: those that were named, else the project's file and its profiles.
+/// The files that are meant: those that were named, and of a folder, or where nothing was named of
+/// the project, its settings file and its profiles.
 fn targets(site: &Site, options: &Options) -> Result<Vec<PathBuf>, Fault> {
-    if !options.files.is_empty() {
-        return Ok(options
-            .files
-            .iter()
-            .map(|path| site.cwd.join(path))
-            .collect());
+    let named = options.files.iter().map(|path| site.cwd.join(path));
+    let mut named: Vec<PathBuf> = named.collect();
+    if named.is_empty() {
+        named.push(config::project_root(&site.cwd).unwrap_or_else(|| site.cwd.clone()));
     }
-    let root = config::project_root(&site.cwd).unwrap_or_else(|| site.cwd.clone());
+    let mut found = Vec::new();
+    for path in named {
+        match path.is_dir() {
+            true => found.extend(files_of(&path, options.act)?),
+            false => found.push(path),
+        }
+    }
+    Ok(found)
+}
+
+/// The settings file of a folder and its profiles.
+fn files_of(root: &Path, act: TrustAct) -> Result<Vec<PathBuf>, Fault> {
     let profiles = fs::read_dir(root.join(PROFILES_DIR)).into_iter().flatten();
     let profiles = profiles.filter_map(|entry| Some(entry.ok()?.path()));
     let mut found: Vec<PathBuf> = profiles
@@ -71,12 +81,14 @@ fn targets(site: &Site, options: &Options) -> Result<Vec<PathBuf>, Fault> {
     found.sort();
     found.insert(0, root.join(FILE_NAME));
     // One that is gone may still be trusted.
-    found.retain(|path| options.act == TrustAct::Revoke || path.symlink_metadata().is_ok());
-    if found.is_empty() {
-        let what = format!("there is no {FILE_NAME} in {}", shown(&root));
-        return Err(Fault::new(Exit::Settings, what).hint("`sx trust FILE` names one"));
+    found.retain(|path| act == TrustAct::Revoke || path.symlink_metadata().is_ok());
+    match found.is_empty() {
+        true => {
+            let what = format!("there is no {FILE_NAME} in {}", shown(root));
+            Err(Fault::new(Exit::Settings, what).hint("`sx trust FILE` names one"))
+        }
+        false => Ok(found),
     }
-    Ok(found)
 }
 
 /// The folder below which a settings file must not lead through a link.

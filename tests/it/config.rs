@@ -267,7 +267,7 @@ fn a_key_is_set_and_taken_out_and_nothing_else_changes() {
             &["--set", "MODEL", "x", "--tier", "mine"],
             "user, project, global or profile:NAME",
         ),
-        (&["--tier", "user"], "--set"),
+        (&["--get", "MODEL", "--tier", "user"], "--set"),
     ] {
         config(words).check_code(2).check_said(said);
     }

@@ -60,6 +60,7 @@ mod members;
 // Cuts, stalls, resets, reuse.
 mod net;
 // The tools that need the person.
+mod newcomer;
 mod person;
 // One request, told as a page, an object or events.
 mod probe;

@@ -76,6 +76,7 @@ pub(super) fn command(verb: Verb, given: &mut Given) -> Result<Command, Usage> {
         Verb::Doctor => Command::Doctor(Doctor {
             is_json: given.has(Meaning::Json),
         }),
+        Verb::Init => Command::Init,
         Verb::Trust => Command::Trust(trust(given)?),
         Verb::Probe => Command::Probe(probe::read(given)?),
         Verb::Tool => Command::Tool(tool(given)?),
@@ -345,6 +346,7 @@ fn edit(given: &mut Given) -> Result<Edit, Usage> {
         (Meaning::Get, "--get"),
         (Meaning::Dump, "--dump"),
         (Meaning::Files, "--files"),
+        (Meaning::Schema, "--schema"),
     ];
     let set = given.text(Meaning::Set)?;
     let unset = given.text(Meaning::Unset)?;
@@ -431,49 +433,39 @@ fn trust(given: &mut Given) -> Result<Trust, Usage> {
 }
 
 fn config(given: &Given) -> Result<Config, Usage> {
-    let is_dump = given.has(Meaning::Dump);
-    let is_files = given.has(Meaning::Files);
-    let is_json = given.has(Meaning::Json);
-    let view = match given.text(Meaning::Get)? {
-        Some(_) if is_dump => {
-            return Err(Usage::Conflict {
-                one: "--get",
-                other: "--dump",
-            });
+    let views = [
+        (Meaning::Get, "--get"),
+        (Meaning::Dump, "--dump"),
+        (Meaning::Files, "--files"),
+        (Meaning::Schema, "--schema"),
+    ];
+    let mut asked = views.iter().filter(|(meaning, _)| given.has(*meaning));
+    let view = match (asked.next(), asked.next()) {
+        (Some((_, one)), Some((_, other))) => return Err(Usage::Conflict { one, other }),
+        (None, _) if given.has(Meaning::ShowSource) => View::Dump,
+        (None, _) => View::All,
+        (Some((Meaning::Dump, _)), None) => View::Dump,
+        (Some((Meaning::Files, _)), None) => View::Files,
+        (Some((Meaning::Schema, _)), None) => View::Schema,
+        (Some(_), None) => {
+            let key = given.text(Meaning::Get)?.unwrap_or_default();
+            if keys::find(&key).is_none() {
+                let nearest = keys::nearest(&key);
+                return Err(Usage::UnknownKey { key, nearest });
+            }
+            View::Get(key)
         }
-        Some(_) if is_files => {
-            return Err(Usage::Conflict {
-                one: "--get",
-                other: "--files",
-            });
-        }
-        Some(key) if keys::find(&key).is_none() => {
-            return Err(Usage::UnknownKey {
-                nearest: keys::nearest(&key),
-                key,
-            });
-        }
-        Some(key) => View::Get(key),
-        None if is_dump && is_files => {
-            return Err(Usage::Conflict {
-                one: "--dump",
-                other: "--files",
-            });
-        }
-        None if is_files => View::Files,
-        None => View::Dump,
     };
     let layer = layer(given)?;
-    if layer.is_some() && !is_dump {
+    if layer.is_some() && !matches!(view, View::Dump | View::All) {
         let (one, other) = ("--tier", "--set, --unset or --dump");
         return Err(Usage::Needs { one, other });
     }
-    // With no option at all it is for a person, who wants to know who set what.
-    let is_bare = view == View::Dump && !is_dump;
     Ok(Config {
+        // With no option at all it is for a person, who wants to know who set what.
+        has_source: given.has(Meaning::ShowSource) || view == View::All,
         view,
         layer,
-        has_source: given.has(Meaning::ShowSource) || is_bare,
-        is_json,
+        is_json: given.has(Meaning::Json),
     })
 }

@@ -114,6 +114,8 @@ pub enum Meaning {
     ShowSource,
     /// The settings files.
     Files,
+    /// What each key can have.
+    Schema,
     /// One key gets a value in a file.
     Set,
     /// One key is taken out of a file.
@@ -531,6 +533,13 @@ pub static FLAGS: &[Flag] = &[
         None,
         CONFIG,
         "with the place that set each",
+    ),
+    switch(
+        Meaning::Schema,
+        "schema",
+        None,
+        CONFIG,
+        "print what each key can have, as a JSON Schema",
     ),
     switch(
         Meaning::Files,

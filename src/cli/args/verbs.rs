@@ -25,6 +25,8 @@ pub enum Verb {
     Fetchtoken,
     /// Tokens for others.
     Token,
+    /// A newcomer's first minute.
+    Init,
     /// The settings.
     Config,
     /// Files of projects that are trusted.
@@ -128,15 +130,21 @@ pub static COMMANDS: &[Row] = &[
         "hand out tokens of your login to your own machines",
     ),
     command(
+        Verb::Init,
+        "init",
+        "",
+        "set it up: service, login or key, model; then try",
+    ),
+    command(
         Verb::Config,
         "config",
         "",
-        "show the settings and who set each",
+        "show the settings, who set each, and change them",
     ),
     command(
         Verb::Trust,
         "trust",
-        "[FILE...]",
+        "[FILE|DIR...]",
         "trust the settings files of this project as they are",
     ),
     command(

@@ -12,7 +12,9 @@ fn settings_are_shown_and_changed() {
             is_json: false,
         })
     };
-    check(&["config"], config(View::Dump, true));
+    check(&["config"], config(View::All, true));
+    check(&["config", "--schema"], config(View::Schema, false));
+    check(&["config", "--show-source"], config(View::Dump, true));
     check(&["config", "--dump"], config(View::Dump, false));
     check(
         &["config", "--dump", "--show-source"],
