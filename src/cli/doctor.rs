@@ -253,7 +253,7 @@ fn told_of_settings(ground: &Ground) -> Vec<Finding> {
         let fix = match warning {
             Warning::Unreadable { .. } => "make it a file that you may read, or take it away",
             Warning::Untrusted { .. } => {
-                "a project's file may not set this; put it where the line says"
+                "look at that file, then `sx trust`; or put the line into your own file"
             }
             _ => "correct that line; `sx config` shows what counts and who set it",
         };
