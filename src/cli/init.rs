@@ -59,18 +59,14 @@ pub fn run(program: &OsStr, common: &Common) -> Result<Exit, Fault> {
     }
     let signals = stop::signals()?;
     let ground = Ground::survey(program, common)?;
-    let path = ground.site().file(&Layer::User)?;
-    let draft = Draft::open(path.clone()).map_err(|error| {
-        let what = format!("cannot read {}: {error}", shown(&path));
-        Fault::new(Exit::Settings, what)
-    })?;
+    let draft = Draft::of(&ground.site(), &Layer::User)?;
+    let path = shown(&draft.path);
     let mut wizard = Wizard {
         person: Person::new(&signals),
         ground,
         draft,
         typed: Vec::new(),
     };
-    let path = shown(&path);
     wizard.person.say(&format!(
         "Four questions, then a first request. Enter takes what stands in brackets.\n\
          The answers go into {path} once you agree; Ctrl-D leaves.\n"

@@ -36,11 +36,7 @@ const KEY_HELP: &str = "  Type a value. Enter leaves it, `-` takes it out of the
 /// Talks until the person leaves.
 pub fn run(site: Site, common: &Common, layer: &Layer) -> Result<Exit, Fault> {
     let signals = stop::signals()?;
-    let path = site.file(layer)?;
-    let draft = Draft::open(path.clone()).map_err(|error| {
-        let what = format!("cannot read {}: {error}", shown(&path));
-        Fault::new(Exit::Settings, what)
-    })?;
+    let draft = Draft::of(&site, layer)?;
     let mut dialog = Dialog {
         person: Person::new(&signals),
         ground: None,

@@ -2,7 +2,11 @@
 //! difference and said yes.
 
 use crate::base::text;
+use crate::cli::exit::Exit;
+use crate::cli::fault::Fault;
+use crate::cli::ground::Site;
 use crate::cli::input;
+use crate::config::Layer;
 use crate::config::disk;
 use crate::config::file;
 use crate::config::file::Content;
@@ -24,8 +28,16 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Reads the file, which need not be there.
-    pub fn open(path: PathBuf) -> io::Result<Draft> {
+    /// Reads the file of `layer`, which need not be there.
+    pub fn of(site: &Site, layer: &Layer) -> Result<Draft, Fault> {
+        let path = site.file(layer)?;
+        Draft::open(path.clone()).map_err(|error| {
+            let what = format!("cannot read {}: {error}", input::shown(&path));
+            Fault::new(Exit::Settings, what)
+        })
+    }
+
+    fn open(path: PathBuf) -> io::Result<Draft> {
         let was = disk::read(&path)?;
         Ok(Draft {
             path,

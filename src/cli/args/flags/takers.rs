@@ -57,25 +57,6 @@ pub(super) const PLACED: &[Verb] = &[
     Verb::Tool,
     Verb::Patch,
 ];
-/// Commands that read the settings.
-pub(super) const SETTINGS: &[Verb] = &[
-    Verb::Chat,
-    Verb::Exec,
-    Verb::Resume,
-    Verb::Sessions,
-    Verb::Login,
-    Verb::Logout,
-    Verb::Status,
-    Verb::Usage,
-    Verb::Models,
-    Verb::Fetchtoken,
-    Verb::Token,
-    Verb::Init,
-    Verb::Config,
-    Verb::Doctor,
-    Verb::Probe,
-    Verb::Tool,
-];
 /// Commands that read the settings or run a task with settings of their own.
 pub(super) const SETTINGS_OR_DEMO: &[Verb] = &[
     Verb::Chat,
@@ -96,6 +77,11 @@ pub(super) const SETTINGS_OR_DEMO: &[Verb] = &[
     Verb::Tool,
     Verb::Demo,
 ];
+/// Commands that read the settings: the same but the last, the demo.
+pub(super) const SETTINGS: &[Verb] = match SETTINGS_OR_DEMO.split_last() {
+    Some((_, settings)) => settings,
+    None => &[],
+};
 /// Commands that can answer in JSON.
 pub(super) const JSON: &[Verb] = &[
     Verb::Exec,
