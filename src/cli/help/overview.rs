@@ -16,7 +16,7 @@ use std::io;
 use std::io::Write;
 
 /// What most people begin with.
-const FIRST: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Login, Verb::Doctor];
+const FIRST: &[Verb] = &[Verb::Chat, Verb::Exec, Verb::Init, Verb::Doctor];
 
 /// What the others are about. A command that stands nowhere is among the last.
 const GROUPS: &[(&str, &[Verb])] = &[
@@ -24,6 +24,7 @@ const GROUPS: &[(&str, &[Verb])] = &[
     (
         "login",
         &[
+            Verb::Login,
             Verb::Logout,
             Verb::Status,
             Verb::Usage,
@@ -34,7 +35,13 @@ const GROUPS: &[(&str, &[Verb])] = &[
     ),
     (
         "set up",
-        &[Verb::Config, Verb::Probe, Verb::Completions, Verb::Demo],
+        &[
+            Verb::Config,
+            Verb::Trust,
+            Verb::Probe,
+            Verb::Completions,
+            Verb::Demo,
+        ],
     ),
 ];
 
