@@ -170,6 +170,7 @@ fn talk(
     mut images: Vec<Part>,
 ) -> Result<Exit, Failure> {
     let mut next = first;
+    let typed = ground.overrides.clone();
     loop {
         let text = match next.take() {
             Some(text) => text,
@@ -183,7 +184,9 @@ fn talk(
             Asked::Exit => return Ok(Exit::Done),
             Asked::Help => say(HELP)?,
             Asked::Profiles => say(&switch::list(ground))?,
-            Asked::Switch { name, is_kept } => switch::switch(agent, ground, name, is_kept)?,
+            Asked::Switch { name, is_kept } => {
+                switch::switch(agent, ground, &typed, name, is_kept)?;
+            }
             Asked::Context => say(&context::words(agent, &ground.home()))?,
             Asked::Compact => compact(agent)?,
             Asked::Unknown(word) => say(&format!(

@@ -14,6 +14,7 @@ use crate::config::Layer;
 use crate::config::Places;
 use crate::config::Settings;
 use crate::config::Sources;
+use crate::config::disk;
 use crate::config::error::Warning;
 use crate::config::table::KEYS;
 use crate::proc::SelfPath;
@@ -103,15 +104,10 @@ impl Ground {
         }
     }
 
-    /// The same place with the settings read once more, and with some more that were typed. What a
-    /// descriptor gave stays.
-    pub fn again(&self, typed: &[(&str, &str)]) -> Result<Ground, Fault> {
+    /// The same place with the settings read once more, and with `overrides` in the place of what
+    /// was typed. What a descriptor gave stays.
+    pub fn again(&self, overrides: Vec<(String, String)>) -> Result<Ground, Fault> {
         let site = self.site();
-        let mut overrides = self.overrides.clone();
-        let typed = typed
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()));
-        overrides.extend(typed);
         let (settings, warnings) = site.load(&overrides)?;
         let mut ground = Ground {
             self_path: site.self_path,
@@ -218,7 +214,8 @@ impl Site {
         }
     }
 
-    /// The settings file of a layer, which need not be there.
+    /// The settings file of a layer, to be written; it need not be there. A stranger's link is not
+    /// followed.
     pub fn file(&self, layer: &Layer) -> Result<PathBuf, Fault> {
         let nowhere = |what: &str, hint: &str| Fault::new(Exit::Settings, what).hint(hint);
         let user = || {
@@ -233,12 +230,22 @@ impl Site {
             dir.ok_or_else(|| nowhere(what, "use another tier"))
         };
         let here = || self.cwd.clone();
+        let project = || {
+            let root = config::project_root(&self.cwd).unwrap_or_else(here);
+            let path = root.join(config::FILE_NAME);
+            match disk::leads_away(&path, &root) {
+                Ok(true) => {
+                    let path = text::one_line(&path.to_string_lossy());
+                    let what = format!("cannot write {path}: it is a link out of the project");
+                    Err(Fault::new(Exit::Settings, what))
+                }
+                // One that is not there leads nowhere.
+                _ => Ok(path),
+            }
+        };
         Ok(match layer {
             Layer::User => user()?.join(config::FILE_NAME),
-            Layer::Project => {
-                let root = config::project_root(&self.cwd).unwrap_or_else(here);
-                root.join(config::FILE_NAME)
-            }
+            Layer::Project => project()?,
             Layer::Global => own()?.join(config::FILE_NAME),
             Layer::Profile(name) => config::profile_file(&user()?, name),
         })

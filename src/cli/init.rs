@@ -162,7 +162,7 @@ impl Wizard<'_> {
 
     /// What is here of a provider already.
     fn found(&self, provider: &str) -> String {
-        let Ok(ground) = self.ground.again(&[("PROVIDER", provider)]) else {
+        let Ok(ground) = self.with(&[("PROVIDER", provider)]) else {
             return String::new();
         };
         match (credential::api_key(&ground.settings), provider) {
@@ -347,6 +347,14 @@ impl Wizard<'_> {
         }
     }
 
+    /// The ground with some more choices.
+    fn with(&self, choices: &[(&str, &str)]) -> Result<Ground, Fault> {
+        let choices = choices.iter();
+        let choices = choices.map(|(key, value)| (key.to_string(), value.to_string()));
+        let overrides = self.ground.overrides.iter().cloned().chain(choices);
+        self.ground.again(overrides.collect())
+    }
+
     /// Notes a choice, for the file and for the first request.
     fn set(&mut self, name: &'static str, value: &str) -> Result<(), Fault> {
         let key = known(name)?;
@@ -356,12 +364,7 @@ impl Wizard<'_> {
         }
         self.draft.set(key, Some(value));
         self.typed.push((name.to_string(), value.to_string()));
-        let typed = self
-            .typed
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()));
-        let typed: Vec<(&str, &str)> = typed.collect();
-        self.ground = self.ground.again(&typed)?;
+        self.ground = self.with(&[(name, value)])?;
         Ok(())
     }
 
@@ -379,13 +382,15 @@ impl Wizard<'_> {
                 .say("  not written; the first request takes it all the same\n");
         }
         let path = shown(&self.draft.path);
-        match self.draft.write() {
-            Ok(_) => self.person.say("  written\n"),
-            Err(error) => {
-                let what = format!("cannot write {path}: {error}");
-                Err(Fault::new(Exit::Settings, what).hint("set HOME or SX_CONFIG_DIR"))
-            }
-        }
+        let said = match self.draft.write() {
+            Ok((_, None)) => "  written\n".to_string(),
+            Ok((_, Some(exposure))) => format!("  written; {exposure}\n"),
+            Err(error) => format!(
+                "  cannot write {path}: {error}\n  \
+                 set HOME or SX_CONFIG_DIR; the first request takes your answers all the same\n"
+            ),
+        };
+        self.person.say(&text::harmless(&said))
     }
 }
 

@@ -244,7 +244,7 @@ pub fn ask(ground: Ground, input: &Input<'_>) -> Result<Ground, Fault> {
         })?;
     }
     match is_changed {
-        true => ground.again(&[]),
+        true => ground.again(ground.overrides.clone()),
         false => Ok(ground),
     }
 }

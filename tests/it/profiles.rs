@@ -30,7 +30,8 @@ fn profile(place: &Place, name: &str, text: &str) {
 
 #[test]
 fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
-    let first = Server::start([saying("From the first."), saying("Still the first.")]);
+    let replies = ["From the first.", "Still the first.", "The first again."];
+    let first = Server::start(replies.map(saying));
     let second = Server::start([saying("From the second.")]);
     let place = place(&first);
     let line = format!("CODEX_BASE_URL={}\nMODEL=other\n", second.base_url());
@@ -58,7 +59,7 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     step("/profile second\n", "kept in ");
     step("three\n", "From the second.");
     step("/context\n", "other of codex");
-    step("/use -\n", "typed");
+    step("/use -\nfour\n", "The first again.");
     running.type_text(CTRL_D);
     let ran = running.wait();
     ran.check_code(0);
@@ -75,6 +76,8 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     let input = request["input"].to_string();
     assert!(input.contains("Still the first.") && input.contains("three"));
     assert!(place.read(OWN).ends_with("ACTIVE_PROFILE=second\n"));
+    // What was typed at the start counts again where no profile says otherwise.
+    assert_eq!(first.requests()[2].json()["model"], "typed");
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::config::write;
 use crate::config::write::Change;
 use crate::sys::signals::Signal;
 
+/// The key that chooses a profile.
+const PROFILE: &str = "ACTIVE_PROFILE";
+
 /// The word for no profile.
 const NONE: &str = "-";
 
@@ -28,7 +31,7 @@ const CHOICES: [&str; 2] = ["PROVIDER", "MODEL"];
 /// What `/profile` alone says.
 pub(super) fn list(ground: &Ground) -> String {
     let names = config::profiles(&ground.site().sources(&ground.overrides));
-    let active = ground.settings.text("ACTIVE_PROFILE");
+    let active = ground.settings.text(PROFILE);
     let there = match names.is_empty() {
         true => "there is no profile".to_string(),
         false => format!("profiles: {}", names.join(", ")),
@@ -43,18 +46,20 @@ pub(super) fn list(ground: &Ground) -> String {
     )
 }
 
-/// Goes on with the profile `name`, and keeps that where `is_kept`. Only what ends the whole
+/// Goes on with the profile `name`, and keeps that where `is_kept`. `typed` are the settings of the
+/// command line. Only what ends the whole
 /// session is an error.
 pub(super) fn switch(
     agent: &mut Agent,
     ground: &mut Ground,
+    typed: &[(String, String)],
     name: &str,
     is_kept: bool,
 ) -> Result<(), Failure> {
     let name = if name == NONE { "" } else { name };
     let before = build::hands_options(ground, &agent.options.tools);
     let made = before.and_then(|before| {
-        let new = with_profile(ground, name)?;
+        let new = with_profile(ground, typed, name)?;
         let outfit = build::outfit(&new, Reader::Person, None, None)?;
         Ok((before, new, outfit))
     });
@@ -84,27 +89,20 @@ pub(super) fn switch(
     }
 }
 
-/// The ground with that profile. What it sets counts more than what was typed before: it was
-/// chosen later.
-fn with_profile(ground: &Ground, name: &str) -> Result<Ground, Fault> {
-    let new = ground.again(&[("ACTIVE_PROFILE", name)])?;
+/// The ground with that profile. What it sets counts more than what was `typed` at the start: it
+/// was chosen later.
+fn with_profile(ground: &Ground, typed: &[(String, String)], name: &str) -> Result<Ground, Fault> {
+    let choice = (PROFILE.to_string(), name.to_string());
     let layer = Layer::Profile(name.to_string());
-    let set = match name.is_empty() {
-        true => return Ok(new),
-        false => config::load_layer(&new.site().sources(&[]), &layer),
-    };
-    let Ok((set, _)) = set else {
-        return Ok(new);
-    };
-    let mut older = new;
-    older
-        .overrides
-        .retain(|(key, _)| key == "ACTIVE_PROFILE" || !set.is_set(key));
-    older.again(&[])
+    let alone = config::load_layer(&ground.site().sources(&[]), &layer);
+    let is_older =
+        |key: &str| key != PROFILE && !alone.as_ref().is_ok_and(|(set, _)| set.is_set(key));
+    let older = typed.iter().filter(|(key, _)| is_older(key)).cloned();
+    ground.again(older.chain([choice]).collect())
 }
 
 fn stay(ground: &Ground, fault: &Fault) -> Result<(), Failure> {
-    let active = match ground.settings.text("ACTIVE_PROFILE") {
+    let active = match ground.settings.text(PROFILE) {
         "" => "without a profile".to_string(),
         name => format!("with {name}"),
     };
@@ -121,7 +119,7 @@ fn kept(ground: &Ground, name: &str) -> String {
         name => Change::Set(name),
     };
     let written = ground.site().file(&Layer::User).and_then(|path| {
-        let written = write::change(&path, "ACTIVE_PROFILE", change);
+        let written = write::change(&path, PROFILE, change);
         written.map(|_| path.clone()).map_err(|error| {
             let what = format!("cannot write {}: {error}", path.display());
             Fault::new(crate::cli::exit::Exit::Settings, what)

@@ -262,12 +262,16 @@ impl Dialog<'_> {
             return Ok(());
         }
         let said = match self.draft.write() {
-            Ok(written) => {
+            Ok((written, exposure)) => {
                 if *self.layer == Layer::Project {
                     edit::carry_trust_over(&self.site, &self.draft.path, &written);
                 }
                 self.look();
-                "  written\n".to_string()
+                let exposure = exposure.map(|words| format!("  warning: {words}\n"));
+                format!(
+                    "  written\n{}",
+                    text::harmless(&exposure.unwrap_or_default())
+                )
             }
             Err(error) => format!("  cannot write {}: {error}\n", shown(&self.draft.path)),
         };

@@ -1,6 +1,7 @@
 //! A settings file while a person changes it: nothing is written until they have seen the
 //! difference and said yes.
 
+use super::edit;
 use crate::base::text;
 use crate::cli::exit::Exit;
 use crate::cli::fault::Fault;
@@ -89,13 +90,16 @@ impl Draft {
         said
     }
 
-    /// Writes it; what the file said and says. Fails where another program wrote it meanwhile.
-    pub fn write(&mut self) -> io::Result<Written> {
+    /// Writes it; what the file said and says, and what is wrong with a file that got a secret.
+    /// Fails where another program wrote it meanwhile.
+    pub fn write(&mut self) -> io::Result<(Written, Option<String>)> {
         disk::replace(&self.path, Some(self.was.as_deref()), &self.now)?;
+        let has_secret = self.touched.iter().any(|key| key.secret);
+        let exposure = edit::exposure(&self.path).filter(|_| has_secret);
         self.touched.clear();
         let now = self.now.clone();
         let was = self.was.replace(now.clone());
-        Ok(Written { was, now })
+        Ok((Written { was, now }, exposure))
     }
 }
 

@@ -15,7 +15,6 @@ use crate::cli::input::Input;
 use crate::cli::stop;
 use crate::config::Layer;
 use crate::config::Origin;
-use crate::config::disk;
 use crate::config::error::Error;
 use crate::config::error::Warning;
 use crate::config::keys;
@@ -51,11 +50,6 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
     let unwritten = |why: &dyn std::fmt::Display| {
         Fault::new(Exit::Settings, format!("cannot write {shown_path}: {why}"))
     };
-    let root = path.parent().unwrap_or(&path);
-    let is_project = edit.layer == Layer::Project;
-    if is_project && disk::leads_away(&path, root).unwrap_or(false) {
-        return Err(unwritten(&"it is a link out of the project"));
-    }
     let written = write::change(&path, &edit.key, change).map_err(|error| unwritten(&error))?;
     let key = text::harmless(&edit.key);
     let shown_value = match (&value, row) {
@@ -63,7 +57,7 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
         (Some(value), _) => value,
         (None, _) => "",
     };
-    if is_project {
+    if edit.layer == Layer::Project {
         carry_trust_over(&site, &path, &written);
     }
     let said = match (change, written.is_same()) {
@@ -126,12 +120,8 @@ fn tell_the_rest(
     path: &Path,
 ) {
     let mut lines = Vec::new();
-    let mode = path.metadata().map_or(0, |meta| meta.mode());
-    if row.secret && value.is_some_and(|value| !value.is_empty()) && mode & MODE_OF_OTHERS != 0 {
-        lines.push(format!(
-            "warning: others can read that file: `chmod 600 {}`",
-            path.display()
-        ));
+    if row.secret && value.is_some_and(|value| !value.is_empty()) {
+        lines.extend(exposure(path).map(|words| format!("warning: {words}")));
     }
     match ground {
         Err(fault) => lines.push(format!(
@@ -168,6 +158,13 @@ fn tell_the_rest(
         // The file is written; without a standard error nobody can be told more.
         let _ = writeln!(out, "{}", text::harmless(&line));
     }
+}
+
+/// What is wrong with a file that holds a secret.
+pub(super) fn exposure(path: &Path) -> Option<String> {
+    let mode = path.metadata().map_or(0, |meta| meta.mode());
+    let words = || format!("others can read that file: `chmod 600 {}`", path.display());
+    (mode & MODE_OF_OTHERS != 0).then(words)
 }
 
 fn same(one: &Path, other: &Path) -> bool {
