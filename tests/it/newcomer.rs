@@ -1,6 +1,7 @@
 //! A newcomer's first minutes: `sx init`, the conversation of `sx config`, and the quick start of
 //! the seed word for word.
 
+use crate::issuer::Issuer;
 use crate::place::Place;
 use crate::responses::Answer;
 use crate::server::Reply;
@@ -13,6 +14,45 @@ const OWN: &str = "home/.config/sx/scorpiox-env.txt";
 
 fn saying(text: &str) -> Reply {
     Reply::events(&Answer::new().say(text).whole())
+}
+
+#[test]
+fn init_logs_in_where_there_is_no_login() {
+    let place = Place::new();
+    let issuer = Issuer::start("none");
+    let server = Server::start([saying("Logged in and ready.")]);
+    let start = || {
+        let sx = place
+            .sx(["init"])
+            .env("CODEX_ISSUER", issuer.server.origin());
+        let sx = sx.env("CODEX_BASE_URL", server.base_url());
+        sx.env("SSH_CONNECTION", "here").start_on_terminal()
+    };
+    let mut running = start();
+    converse(
+        &mut running,
+        &[
+            ("1. Who answers?", "codex\n"),
+            ("Log in now? [Y/n] ", "n\n"),
+        ],
+    );
+    let ran = running.wait();
+    ran.check_code(3)
+        .check_printed("nobody pays: there is no login");
+    let mut running = start();
+    converse(
+        &mut running,
+        &[
+            ("1. Who answers?", "codex\n"),
+            ("Log in now? [Y/n] ", "\n"),
+            ("3. Which model?", "\n"),
+            ("4. What may", "\n"),
+            ("Write it? [Y/n] ", "\n"),
+        ],
+    );
+    let ran = running.wait();
+    ran.check_code(0).check_printed("Logged in and ready.");
+    assert_eq!(place.read(OWN), "PROVIDER=codex\n");
 }
 
 /// The quick start of the seed, word for word, in a folder of the person's own.
