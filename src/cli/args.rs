@@ -331,10 +331,8 @@ pub struct Config {
 /// What `sx config --set` and `--unset` know.
 #[derive(Debug, PartialEq)]
 pub struct Edit {
-    /// The key; to be set it is in `config::table::KEYS`.
-    pub key: String,
-    /// What becomes of it.
-    pub change: Change,
+    /// The keys, each once, and what becomes of them; to be set one is in `config::table::KEYS`.
+    pub changes: Vec<(String, Change)>,
     /// Whose file.
     pub layer: Layer,
 }

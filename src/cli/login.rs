@@ -358,7 +358,7 @@ fn offer_setting(
         return Ok(());
     }
     // The login is kept; that this was not is no reason to call it failed.
-    match write::change(&path, key, write::Change::Set(value)) {
+    match write::change(&path, &[(key, write::Change::Set(value))]) {
         Ok(_) => talk.say(&format!("{key}={value} is in {shown}")),
         Err(error) => talk.say(&format!("warning: cannot write {shown}: {error}")),
     }

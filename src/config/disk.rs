@@ -127,8 +127,8 @@ mod tests {
         let name = format!("sx-write-{}", random::uuid().unwrap());
         let dir = std::env::temp_dir().join(name);
         let path = dir.join("below/scorpiox-env.txt");
-        let set = |path: &Path, key, value| change(path, key, Change::Set(value));
-        assert!(change(&path, "A", Change::Unset).unwrap().is_same());
+        let set = |path: &Path, key, value| change(path, &[(key, Change::Set(value))]);
+        assert!(change(&path, &[("A", Change::Unset)]).unwrap().is_same());
         assert!(!dir.exists());
         assert!(!set(&path, "A", "1").unwrap().is_same());
         assert!(set(&path, "A", "1").unwrap().is_same());

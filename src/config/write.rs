@@ -27,6 +27,15 @@ impl Written {
     pub fn is_same(&self) -> bool {
         self.was.as_deref().unwrap_or_default() == self.now
     }
+
+    /// Whether it says the same of `key`.
+    pub fn is_same_of(&self, key: &str) -> bool {
+        let values = |text: &[u8]| {
+            let lines = lines_of(text, key).into_iter();
+            lines.map(|(_, value)| value).collect::<Vec<_>>()
+        };
+        values(self.was.as_deref().unwrap_or_default()) == values(&self.now)
+    }
 }
 
 /// A key with its value, or a key to take out.
@@ -38,16 +47,29 @@ pub enum Change<'a> {
     Unset,
 }
 
-/// Changes `key` in the settings file `path`, which need not be there yet.
-pub fn change(path: &Path, key: &str, change: Change<'_>) -> io::Result<Written> {
+/// Changes keys in the settings file `path`, which need not be there yet.
+pub fn change(path: &Path, changes: &[(&str, Change<'_>)]) -> io::Result<Written> {
     let was = disk::read(path)?;
-    let now = changed(was.as_deref().unwrap_or_default(), key, change);
+    let mut now = was.clone().unwrap_or_default();
+    for (key, change) in changes {
+        now = changed(&now, key, *change);
+    }
     let written = Written { was, now };
     if !written.is_same() {
         let was = written.was.as_deref();
         disk::replace(path, Some(was), &written.now)?;
     }
     Ok(written)
+}
+
+/// The lines of a key: their numbers, from 1, and values. The last one counts.
+pub fn lines_of(text: &[u8], name: &str) -> Vec<(u32, String)> {
+    let lines = file::parse(text).into_iter();
+    let of_it = lines.filter_map(|line| match line.content {
+        Content::Pair { key, value } if key == name => Some((line.number, value.to_string())),
+        _ => None,
+    });
+    of_it.collect()
 }
 
 /// The text with one change in it.

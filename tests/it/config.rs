@@ -272,6 +272,21 @@ fn a_key_is_set_and_taken_out_and_nothing_else_changes() {
         config(words).check_code(2).check_said(said);
     }
     assert_eq!(place.read(file), all);
+    let both = ["--set", "LOOP_MAX", "7", "--set", "MAX_TURNS=9"];
+    config(&both)
+        .check_code(0)
+        .check_printed("LOOP_MAX=7 is in")
+        .check_printed("MAX_TURNS=9 is in");
+    let taken = [
+        "--unset",
+        "LOOP_MAX",
+        "--unset",
+        "MAX_TURNS",
+        "--set",
+        "TOOLS=1",
+    ];
+    config(&taken).check_code(0).check_printed("TOOLS=1 was in");
+    assert_eq!(place.read(file), all);
     config(&["--unset", "MODEL"])
         .check_code(0)
         .check_said("MODEL=sonnet now");

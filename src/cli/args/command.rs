@@ -340,7 +340,7 @@ fn login(given: &Given) -> Result<Login, Usage> {
     })
 }
 
-/// `--set KEY VALUE`, `--set KEY=VALUE` or `--unset KEY`.
+/// `--set KEY VALUE`, `--set KEY=VALUE` and `--unset KEY`, as often as there are keys.
 fn edit(given: &mut Given) -> Result<Edit, Usage> {
     let others = [
         (Meaning::Get, "--get"),
@@ -348,28 +348,35 @@ fn edit(given: &mut Given) -> Result<Edit, Usage> {
         (Meaning::Files, "--files"),
         (Meaning::Schema, "--schema"),
     ];
-    let set = given.text(Meaning::Set)?;
-    let unset = given.text(Meaning::Unset)?;
-    let one = if set.is_some() { "--set" } else { "--unset" };
+    let is_set = given.has(Meaning::Set);
+    let one = if is_set { "--set" } else { "--unset" };
     let other = others.into_iter().find(|(meaning, _)| given.has(*meaning));
     if let Some(other) = other.map(|(_, name)| name) {
         return Err(Usage::Conflict { one, other });
     }
     let layer = layer(given)?.unwrap_or(Layer::User);
-    let (key, value) = match (set, unset) {
-        (Some(_), Some(_)) => {
-            let other = "--unset";
+    let mut changes: Vec<(String, Change)> = Vec::new();
+    for pair in given.texts(Meaning::Set)? {
+        let change = setting(given, pair)?;
+        // Of one key the last counts, as in a file.
+        changes.retain(|(key, _)| *key != change.0);
+        changes.push(change);
+    }
+    for key in given.texts(Meaning::Unset)? {
+        if is_set && changes.iter().any(|(set, _)| *set == key) {
+            let other = "--unset of the same key";
             return Err(Usage::Conflict { one, other });
         }
-        (None, unset) => {
-            let key = unset.unwrap_or_default();
-            let change = Change::Unset;
-            return Ok(Edit { key, change, layer });
-        }
-        (Some(pair), None) => match pair.split_once('=') {
-            Some((key, value)) => (key.to_string(), Some(value.to_string())),
-            None => (pair, given.word("the value")?),
-        },
+        changes.push((key, Change::Unset));
+    }
+    Ok(Edit { changes, layer })
+}
+
+/// One key that is set; its value may be the next word.
+fn setting(given: &mut Given, pair: String) -> Result<(String, Change), Usage> {
+    let (key, value) = match pair.split_once('=') {
+        Some((key, value)) => (key.to_string(), Some(value.to_string())),
+        None => (pair, given.word("the value")?),
     };
     let Some(row) = keys::find(&key) else {
         let nearest = keys::nearest(&key);
@@ -397,7 +404,7 @@ fn edit(given: &mut Given) -> Result<Edit, Usage> {
             }
         },
     };
-    Ok(Edit { key, change, layer })
+    Ok((key, change))
 }
 
 fn layer(given: &Given) -> Result<Option<Layer>, Usage> {

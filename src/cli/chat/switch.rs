@@ -119,7 +119,7 @@ fn kept(ground: &Ground, name: &str) -> String {
         name => Change::Set(name),
     };
     let written = ground.site().file(&Layer::User).and_then(|path| {
-        let written = write::change(&path, PROFILE, change);
+        let written = write::change(&path, &[(PROFILE, change)]);
         written.map(|_| path.clone()).map_err(|error| {
             let what = format!("cannot write {}: {error}", path.display());
             Fault::new(crate::cli::exit::Exit::Settings, what)

@@ -9,12 +9,11 @@ use crate::cli::ground::Site;
 use crate::cli::input;
 use crate::config::Layer;
 use crate::config::disk;
-use crate::config::file;
-use crate::config::file::Content;
 use crate::config::keys::Key;
 use crate::config::write;
 use crate::config::write::Change;
 use crate::config::write::Written;
+use crate::config::write::lines_of;
 use std::io;
 use std::path::PathBuf;
 
@@ -101,16 +100,6 @@ impl Draft {
         let was = self.was.replace(now.clone());
         Ok((Written { was, now }, exposure))
     }
-}
-
-/// The lines of a key: their numbers and values.
-fn lines_of(text: &[u8], name: &str) -> Vec<(u32, String)> {
-    let lines = file::parse(text).into_iter();
-    let of_it = lines.filter_map(|line| match line.content {
-        Content::Pair { key, value } if key == name => Some((line.number, value.to_string())),
-        _ => None,
-    });
-    of_it.collect()
 }
 
 fn spoken(sign: char, key: &Key, (number, value): &(u32, String)) -> String {

@@ -1,4 +1,4 @@
-//! `sx config --set` and `--unset`: changes one key in one settings file, and says what counts now.
+//! `sx config --set` and `--unset`: changes keys in one settings file, and says what counts now.
 //!
 //! It also mends a file that no command can be run with, so nothing is loaded before the change.
 
@@ -39,40 +39,49 @@ const MODE_OF_OTHERS: u32 = 0o077;
 pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> {
     let site = Site::find(program, common)?;
     let path = site.file(&edit.layer)?;
-    let row = keys::find(&edit.key);
-    let value = match (edit.change, row) {
-        (args::Change::Unset, _) | (_, None) => None,
-        (args::Change::Set(value), Some(_)) => Some(value),
-        (args::Change::FromStdin, Some(row)) => Some(typed(row)?),
-    };
-    let change = value.as_deref().map_or(Change::Unset, Change::Set);
+    let wanted = edit.changes.into_iter().map(|(key, change)| {
+        let row = keys::find(&key);
+        let value = match (change, row) {
+            (args::Change::Unset, _) | (_, None) => None,
+            (args::Change::Set(value), Some(_)) => Some(value),
+            (args::Change::FromStdin, Some(row)) => Some(typed(row)?),
+        };
+        Ok((key, row, value))
+    });
+    let wanted = wanted.collect::<Result<Vec<Wanted>, Fault>>()?;
+    let changes = wanted.iter().map(|(key, _, value)| {
+        let change = value.as_deref().map_or(Change::Unset, Change::Set);
+        (key.as_str(), change)
+    });
+    let changes: Vec<(&str, Change<'_>)> = changes.collect();
     let shown_path = text::harmless(&path.to_string_lossy()).into_owned();
-    let unwritten = |why: &dyn std::fmt::Display| {
-        Fault::new(Exit::Settings, format!("cannot write {shown_path}: {why}"))
-    };
-    let written = write::change(&path, &edit.key, change).map_err(|error| unwritten(&error))?;
-    let key = text::harmless(&edit.key);
-    let shown_value = match (&value, row) {
-        (Some(_), Some(row)) if row.secret => "…",
-        (Some(value), _) => value,
-        (None, _) => "",
-    };
+    let written = write::change(&path, &changes).map_err(|error| {
+        let what = format!("cannot write {shown_path}: {error}");
+        Fault::new(Exit::Settings, what)
+    })?;
     if edit.layer == Layer::Project {
         carry_trust_over(&site, &path, &written);
     }
-    let said = match (change, written.is_same()) {
-        (Change::Set(_), false) => format!("{key}={shown_value} is in {shown_path}"),
-        (Change::Set(_), true) => format!("{key}={shown_value} was in {shown_path} already"),
-        (Change::Unset, false) => format!("{key} is no longer in {shown_path}"),
-        (Change::Unset, true) => format!("{key} was not in {shown_path}"),
-    };
-    let out = writer::stdout().and_then(|mut out| writeln!(out, "{said}"));
+    let mut said = String::new();
+    for (name, row, value) in &wanted {
+        let key = text::harmless(name);
+        let shown_value = match (value, row) {
+            (Some(_), Some(row)) if row.secret => "…",
+            (Some(value), _) => value,
+            (None, _) => "",
+        };
+        said.push_str(&match (value, written.is_same_of(name)) {
+            (Some(_), false) => format!("{key}={shown_value} is in {shown_path}\n"),
+            (Some(_), true) => format!("{key}={shown_value} was in {shown_path} already\n"),
+            (None, false) => format!("{key} is no longer in {shown_path}\n"),
+            (None, true) => format!("{key} was not in {shown_path}\n"),
+        });
+    }
+    let out = writer::stdout().and_then(|mut out| out.write_all(said.as_bytes()));
     out.map_err(|error| Fault::output(&error))?;
-    if let Some(row) = row
-        && !common.is_quiet
-    {
+    if !common.is_quiet {
         let ground = Ground::survey_at(site, common);
-        tell_the_rest(&ground, row, value.as_deref(), &path);
+        tell_the_rest(&ground, &wanted, &path);
     }
     Ok(Exit::Done)
 }
@@ -112,44 +121,28 @@ fn typed(row: &'static Key) -> Result<String, Fault> {
     })
 }
 
-/// Says, on standard error, where the value does not count or is not safe.
-fn tell_the_rest(
-    ground: &Result<Ground, Fault>,
-    row: &'static Key,
-    value: Option<&str>,
-    path: &Path,
-) {
-    let mut lines = Vec::new();
-    if row.secret && value.is_some_and(|value| !value.is_empty()) {
+/// A key that was changed: its name, its row if it has one, and its value unless it was taken out.
+type Wanted = (String, Option<&'static Key>, Option<String>);
+
+/// Says, on standard error, which values do not count or are not safe.
+fn tell_the_rest(ground: &Result<Ground, Fault>, wanted: &[Wanted], path: &Path) {
+    let is_secret = |(_, row, value): &Wanted| {
+        let has_value = value.as_ref().is_some_and(|value| !value.is_empty());
+        has_value && row.is_some_and(|row| row.secret)
+    };
+    let mut lines: Vec<String> = Vec::new();
+    if wanted.iter().any(is_secret) {
         lines.extend(exposure(path).map(|words| format!("warning: {words}")));
     }
     match ground {
-        Err(fault) => lines.push(format!(
-            "warning: the settings are still wrong: {}",
-            fault.what
-        )),
-        Ok(ground) => {
-            let setting = ground.settings.setting(row.name);
-            let is_it = |found: &Path| same(found, path);
-            let untrusted = ground.warnings.iter().find(|warning| {
-                matches!(warning, Warning::Untrusted { path, key, .. }
-                    if is_it(path) && key.name == row.name)
-            });
-            match (&setting.origin, untrusted) {
-                (_, Some(warning)) => lines.push(format!("warning: {warning}")),
-                (Origin::File { path, .. }, _) if is_it(path) => {}
-                (origin, _) if value.is_some() => lines.push(format!(
-                    "note: {origin} sets {}={}, and that counts",
-                    row.name,
-                    setting.shown()
-                )),
-                (origin, _) => lines.push(format!(
-                    "note: it is {}={} now: {origin}",
-                    row.name,
-                    setting.shown()
-                )),
-            }
+        Err(fault) => {
+            let what = &fault.what;
+            lines.push(format!("warning: the settings are still wrong: {what}"));
         }
+        Ok(ground) => lines.extend(wanted.iter().filter_map(|(_, row, value)| {
+            let is_set = value.is_some();
+            what_counts(ground, (*row)?, is_set, path)
+        })),
     }
     let Ok(mut out) = writer::stderr() else {
         return;
@@ -157,6 +150,25 @@ fn tell_the_rest(
     for line in lines {
         // The file is written; without a standard error nobody can be told more.
         let _ = writeln!(out, "{}", text::harmless(&line));
+    }
+}
+
+/// What counts of a key, unless that is what was set in `path`.
+fn what_counts(ground: &Ground, row: &Key, is_set: bool, path: &Path) -> Option<String> {
+    let setting = ground.settings.setting(row.name);
+    let (name, value) = (row.name, setting.shown());
+    let is_it = |found: &Path| same(found, path);
+    let untrusted = ground.warnings.iter().find(|warning| match warning {
+        Warning::Untrusted { path, key, .. } => is_it(path) && key.name == name,
+        _ => false,
+    });
+    match (&setting.origin, untrusted) {
+        (_, Some(warning)) => Some(format!("warning: {warning}")),
+        (Origin::File { path, .. }, _) if is_it(path) => None,
+        (origin, _) if is_set => Some(format!(
+            "note: {origin} sets {name}={value}, and that counts"
+        )),
+        (origin, _) => Some(format!("note: it is {name}={value} now: {origin}")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn settings_are_shown_and_changed() {
+fn settings_are_shown() {
     let config = |view, has_source| {
         Command::Config(Config {
             view,
@@ -25,9 +25,13 @@ fn settings_are_shown_and_changed() {
         &["config", "--get", "MODEL"],
         config(View::Get("MODEL".into()), false),
     );
+}
+
+#[test]
+fn settings_are_changed() {
     let edit = |key: &str, change, layer| {
-        let key = key.to_string();
-        Command::Edit(Edit { key, change, layer })
+        let changes = vec![(key.to_string(), change)];
+        Command::Edit(Edit { changes, layer })
     };
     let opus = || Change::Set("opus".into());
     check(
@@ -45,6 +49,31 @@ fn settings_are_shown_and_changed() {
     check(
         &["config", "--unset", "MODLE", "--tier=global"],
         edit("MODLE", Change::Unset, Layer::Global),
+    );
+    check(
+        &[
+            "config",
+            "--set",
+            "MODEL",
+            "x",
+            "--unset",
+            "TOOLS",
+            "--set",
+            "THINKING=0",
+            "--set=MODEL=opus",
+        ],
+        Command::Edit(Edit {
+            changes: vec![
+                ("THINKING".into(), Change::Set("0".into())),
+                ("MODEL".into(), opus()),
+                ("TOOLS".into(), Change::Unset),
+            ],
+            layer: Layer::User,
+        }),
+    );
+    check_refused(
+        &["config", "--set", "MODEL=x", "--unset", "MODEL"],
+        "--set and --unset of the same key exclude each other\nhint: give only one of them",
     );
     check_refused(
         &["config", "--set", "TOOLS", "maybe"],
