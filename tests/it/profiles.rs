@@ -140,7 +140,9 @@ fn a_project_is_trusted_by_a_yes_and_asked_about_once() {
     running.type_text(CTRL_D);
     assert!(!running.wait().text().contains("ne[v]er"));
     got("120s");
-    place.write("work/scorpiox-env.txt", "BASH_TIMEOUT=8s\n");
+    // Also where so much else is wrong that not all is told.
+    let many = "MODEL=m\n".repeat(30);
+    place.write("work/scorpiox-env.txt", format!("{many}BASH_TIMEOUT=8s\n"));
     let ran = start("yes\n", "> ");
     assert!(!ran.text().contains("is ignored"), "{}", ran.text());
     got("8s");
