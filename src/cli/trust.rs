@@ -35,6 +35,9 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+/// More files than a person looks through at once; each is held until all are known to be good.
+const FILES_MAX: usize = 100;
+
 /// Longer than any answer to the question.
 const REPLY_BYTES_MAX: usize = 64;
 
@@ -78,6 +81,13 @@ fn targets(site: &Site, options: &Options) -> Result<Vec<PathBuf>, Fault> {
     found.insert(0, root.join(FILE_NAME));
     // One that is gone may still be trusted.
     found.retain(|path| options.act == TrustAct::Revoke || path.symlink_metadata().is_ok());
+    if options.act == TrustAct::Accept && found.len() > FILES_MAX {
+        let what = format!(
+            "there are {} files to trust, more than {FILES_MAX}",
+            found.len()
+        );
+        return Err(Fault::new(Exit::Settings, what).hint("`sx trust FILE` names one"));
+    }
     if found.is_empty() {
         let what = format!("there is no {FILE_NAME} in {}", shown(&root));
         return Err(Fault::new(Exit::Settings, what).hint("`sx trust FILE` names one"));
@@ -95,19 +105,23 @@ fn root_of(path: &Path) -> &Path {
     }
 }
 
+/// Accepts all of them or, where one cannot be trusted, none: what is accepted is always shown.
 fn accept(trust: &Trust, paths: &[PathBuf], is_json: bool) -> Result<String, Fault> {
-    let mut said = String::new();
+    let cannot = |path: &Path, why: &dyn std::fmt::Display| {
+        let what = format!("cannot trust {}: {why}", shown(path));
+        Fault::new(Exit::Settings, what)
+    };
+    let mut files = Vec::new();
     for path in paths {
-        let cannot = |why: &dyn std::fmt::Display| {
-            Fault::new(
-                Exit::Settings,
-                format!("cannot trust {}: {why}", shown(path)),
-            )
-        };
-        let bytes = disk::read(path).map_err(|error| cannot(&error))?;
-        let bytes = bytes.ok_or_else(|| cannot(&"there is no such file"))?;
-        trust::check(path, root_of(path)).map_err(|refusal| cannot(&refusal))?;
-        trust.accept(path, &bytes).map_err(|error| cannot(&error))?;
+        let bytes = disk::read(path).map_err(|error| cannot(path, &error))?;
+        let bytes = bytes.ok_or_else(|| cannot(path, &"there is no such file"))?;
+        trust::check(path, root_of(path)).map_err(|refusal| cannot(path, &refusal))?;
+        files.push((path, bytes));
+    }
+    let mut said = String::new();
+    for (path, bytes) in files {
+        let kept = trust.accept(path, &bytes);
+        kept.map_err(|error| cannot(path, &error))?;
         said.push_str(&match is_json {
             true => told(path, "trusted")?,
             false => format!("trusted as it is: {}\n{}", shown(path), content(&bytes)),

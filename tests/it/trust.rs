@@ -92,6 +92,19 @@ fn what_is_behind_a_link_is_not_trusted_and_nothing_is_said_to_be() {
         .check_code(3)
         .check_said("it is a symbolic link");
     check_sandbox(&place, "workspace");
+    // Nor is what stands beside it, which was not shown.
+    fs::remove_file(place.path(FILE)).unwrap();
+    place.write(FILE, "SANDBOX=off\n");
+    fs::create_dir_all(place.path("work/scorpiox-env/z.txt")).unwrap();
+    let ran = sx(&place, &["trust"]);
+    ran.check_code(3).check_said("it is not a regular file");
+    check_sandbox(&place, "workspace");
+    for number in 0..100 {
+        place.write(&format!("work/scorpiox-env/{number}.txt"), "");
+    }
+    let ran = sx(&place, &["trust"]);
+    ran.check_code(3).check_said("more than 100");
+    fs::remove_dir_all(place.path("work/scorpiox-env")).unwrap();
     fs::remove_file(place.path(FILE)).unwrap();
     let ran = sx(&place, &["trust"]);
     ran.check_code(3)
