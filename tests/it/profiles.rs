@@ -38,6 +38,8 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     let dead = "PROVIDER=openai\nOPENAI_BASE_URL=http://127.0.0.1:1/v1\nSANDBOX=read-only\n";
     profile(&place, "dead", dead);
     profile(&place, "keyless", "PROVIDER=anthropic\n");
+    place.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    place.write("work/scorpiox-env/here.txt", "MODEL=of-here\n");
     profile(&place, "wrong", "TOOLS=maybe\n");
     let mut running = place.sx(["-m", "typed"]).start_on_terminal();
     let mut step = |typed: &str, said: &str| {
@@ -47,9 +49,12 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     step("one\n", "From the first.");
     step(
         "/profile\n",
-        "profiles: dead, keyless, second, wrong; none is active",
+        "profiles: dead, here, keyless, second, wrong; none is active",
     );
-    step("/use nothing\n", "there is dead, keyless, second, wrong");
+    step(
+        "/use nothing\n",
+        "there is dead, here, keyless, second, wrong",
+    );
     step("/use wrong\n", "wrong.txt:1: TOOLS is `maybe`");
     step("/use keyless\n", "ANTHROPIC_API_KEY");
     step("/use dead\n", "127.0.0.1");
@@ -58,6 +63,10 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     step("/profile second\n", "kept in ");
     step("three\n", "From the second.");
     step("/context\n", "other of codex");
+    step(
+        "/profile here\n",
+        "for this run only: elsewhere there is no profile here",
+    );
     step("/use -\n", "typed");
     running.type_text(CTRL_D);
     let ran = running.wait();
