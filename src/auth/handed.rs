@@ -119,7 +119,10 @@ pub fn token_of(ran: Result<Captured, Unrun>) -> Result<Token, Error> {
         let words = String::from_utf8_lossy(&captured.words);
         let words = text::harmless(&text::one_line(&words)).into_owned();
         let words = text::ellipsis(&words, WORDS_CHARS_MAX);
-        let detail = format!("it ended with {}: {words}", captured.status);
+        let detail = match words.is_empty() {
+            true => format!("it ended with {}", captured.status),
+            false => format!("it ended with {}: {words}", captured.status),
+        };
         return Err(failed(Fault::Failed, detail));
     }
     answer::read(&captured.output, SETTING, clock::unix_seconds())

@@ -329,6 +329,7 @@ fn hands_start(ground: &Ground, tools: &[ToolSpec]) -> Result<wire::Start, Fault
         sandbox: sandbox_mode(settings.text("SANDBOX")),
         network: settings.text("NETWORK") == "on",
         hidden: hidden_paths(ground)?.into_iter().map(WirePath).collect(),
+        own: own_folders(ground).map(WirePath).collect(),
         writable: Vec::new(),
         docs: docs_folders(ground).into_iter().map(WirePath).collect(),
         bash_timeout_ms: millis(settings.duration("BASH_TIMEOUT")),
@@ -376,10 +377,16 @@ fn hidden_paths(ground: &Ground) -> Result<Vec<PathBuf>, Fault> {
     hidden.extend(places.official());
     hidden.extend(places.credentials_file);
     hidden.extend(ground.settings.path("CLAUDE_CODE_CREDENTIALS_FILE"));
-    hidden.extend(ground.places.config_dir.clone());
-    hidden.extend(ground.places.state_dir.clone());
+    hidden.extend(own_folders(ground));
     hidden.extend(ground.session_dir());
     Ok(hidden)
+}
+
+/// Our own folders: of settings and logins, and of sessions and trust.
+fn own_folders(ground: &Ground) -> impl Iterator<Item = PathBuf> {
+    let places = &ground.places;
+    let folders = [places.config_dir.clone(), places.state_dir.clone()];
+    folders.into_iter().flatten()
 }
 
 fn sandbox_mode(word: &str) -> sandbox::Mode {

@@ -20,7 +20,11 @@ use crate::config::disk;
 use crate::config::error::Warning;
 use crate::config::file;
 use crate::config::file::Content;
+use crate::config::file::Line;
 use crate::config::keys;
+use crate::config::keys::Harmless;
+use crate::config::keys::Key;
+use crate::config::table::KEYS;
 use crate::config::trust;
 use crate::config::trust::Record;
 use crate::config::trust::Trust;
@@ -31,14 +35,19 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+/// More files than a person looks through at once; each is held until all are known to be good.
+const FILES_MAX: usize = 100;
+
 /// Longer than any answer to the question.
 const REPLY_BYTES_MAX: usize = 64;
 
-/// More lines of one file than a person reads; how many more there are is said.
+/// More lines of one file than a person reads; how many more there are is said. What could loosen
+/// a guard is not among those: a stranger would fill the lines before it.
 const LINES_MAX: usize = 40;
 
-/// A longer value is cut where it is shown.
-const VALUE_CHARS_MAX: usize = 100;
+/// Of a longer key or value the beginning and the end are shown, of so many bytes each: an address
+/// may lead elsewhere by its end.
+const ENDS_BYTES_MAX: usize = 60;
 
 /// Does what `options` say.
 pub fn run(site: &Site, options: &Options) -> Result<Exit, Fault> {
@@ -67,6 +76,13 @@ fn targets(site: &Site, options: &Options) -> Result<Vec<PathBuf>, Fault> {
             true => found.extend(files_of(&path, options.act)?),
             false => found.push(path),
         }
+    }
+    if options.act == TrustAct::Accept && found.len() > FILES_MAX {
+        let what = format!(
+            "there are {} files to trust, more than {FILES_MAX}",
+            found.len()
+        );
+        return Err(Fault::new(Exit::Settings, what).hint("`sx trust FILE` names one"));
     }
     Ok(found)
 }
@@ -101,19 +117,23 @@ fn root_of(path: &Path) -> &Path {
     }
 }
 
+/// Accepts all of them or, where one cannot be trusted, none: what is accepted is always shown.
 fn accept(trust: &Trust, paths: &[PathBuf], is_json: bool) -> Result<String, Fault> {
-    let mut said = String::new();
+    let cannot = |path: &Path, why: &dyn std::fmt::Display| {
+        let what = format!("cannot trust {}: {why}", shown(path));
+        Fault::new(Exit::Settings, what)
+    };
+    let mut files = Vec::new();
     for path in paths {
-        let cannot = |why: &dyn std::fmt::Display| {
-            Fault::new(
-                Exit::Settings,
-                format!("cannot trust {}: {why}", shown(path)),
-            )
-        };
-        let bytes = disk::read(path).map_err(|error| cannot(&error))?;
-        let bytes = bytes.ok_or_else(|| cannot(&"there is no such file"))?;
-        trust::check(path, root_of(path)).map_err(|refusal| cannot(&refusal))?;
-        trust.accept(path, &bytes).map_err(|error| cannot(&error))?;
+        let bytes = disk::read(path).map_err(|error| cannot(path, &error))?;
+        let bytes = bytes.ok_or_else(|| cannot(path, &"there is no such file"))?;
+        trust::check(path, root_of(path)).map_err(|refusal| cannot(path, &refusal))?;
+        files.push((path, bytes));
+    }
+    let mut said = String::new();
+    for (path, bytes) in files {
+        let kept = trust.accept(path, &bytes);
+        kept.map_err(|error| cannot(path, &error))?;
         said.push_str(&match is_json {
             true => told(path, "trusted")?,
             false => format!("trusted as it is: {}\n{}", shown(path), content(&bytes)),
@@ -144,7 +164,7 @@ fn list(trust: &Trust, is_json: bool) -> Result<String, Fault> {
         let state = state(trust, &record);
         said.push_str(&match is_json {
             true => told(Path::new(&record.path), state)?,
-            false => format!("{}  {}\n", text::harmless(&record.path), state),
+            false => format!("{}  {}\n", shown(Path::new(&record.path)), state),
         });
     }
     if said.is_empty() && !is_json {
@@ -179,43 +199,90 @@ fn told(path: &Path, state: &str) -> Result<String, Fault> {
     Ok(format!("{line}\n"))
 }
 
-/// What a file sets, a line each, without secrets.
+/// What a file sets, a line each, without secrets; first whatever is not harmless for each value.
 fn content(bytes: &[u8]) -> String {
     let lines = file::parse(bytes);
-    let mut said = String::new();
-    for line in lines.iter().take(LINES_MAX) {
-        said.push_str(&match &line.content {
+    let mut said: String = guarded(&lines)
+        .map(|(key, value)| pair(key.name, if key.secret { "…" } else { value }))
+        .collect();
+    let is_guarded = |line: &&Line<'_>| match line.content {
+        Content::Pair { key, .. } => keys::find(key).is_some_and(is_guard),
+        Content::Bad(_) => false,
+    };
+    let mut others = lines.iter().filter(|line| !is_guarded(line));
+    for line in others.by_ref().take(LINES_MAX) {
+        said.push_str(&match line.content {
             Content::Pair { key, value } => {
                 let is_open = keys::find(key).is_some_and(|row| !row.secret);
-                let value = if is_open { *value } else { "…" };
-                let value = text::ellipsis(value, VALUE_CHARS_MAX);
-                format!("  {}={}\n", text::harmless(key), text::harmless(&value))
+                pair(key, if is_open { value } else { "…" })
             }
             Content::Bad(_) => format!("  line {} is no setting\n", line.number),
         });
     }
-    match lines.len().saturating_sub(LINES_MAX) {
+    match others.count() {
         0 => said,
         more => format!("{said}  … and {more} more\n"),
     }
+}
+
+/// The keys of a file that a stranger may not set to anything, each with the value that counts:
+/// that of its last line.
+fn guarded<'a>(lines: &'a [Line<'a>]) -> impl Iterator<Item = (&'static Key, &'a str)> {
+    let last = |row: &'static Key| {
+        let mut from_end = lines.iter().rev();
+        from_end.find_map(|line| match line.content {
+            Content::Pair { key, value } if key == row.name => Some((row, value)),
+            _ => None,
+        })
+    };
+    KEYS.iter().filter(|key| is_guard(key)).filter_map(last)
+}
+
+fn is_guard(key: &Key) -> bool {
+    key.harmless != Harmless::Always
+}
+
+fn pair(key: &str, value: &str) -> String {
+    format!("  {}={}\n", ends(key), ends(value))
+}
+
+/// A word that may be long.
+fn ends(word: &str) -> String {
+    let whole = text::harmless(word);
+    if whole.len() <= 2 * ENDS_BYTES_MAX {
+        return whole.into_owned();
+    }
+    let start = text::prefix(&whole, ENDS_BYTES_MAX);
+    let end = text::suffix(&whole, ENDS_BYTES_MAX);
+    let between = whole.len() - start.len() - end.len();
+    format!("{start}… {between} bytes …{end}")
+}
+
+/// Whether a file that is not trusted sets more than it may. A file with much else that is wrong
+/// has not all of it told.
+fn wants_trust(path: &Path, warnings: &[Warning], bytes: &[u8]) -> bool {
+    warnings.iter().any(|warning| match warning {
+        Warning::Untrusted { path: of, .. } => of == path,
+        Warning::More { path: of, .. } => {
+            of == path && guarded(&file::parse(bytes)).next().is_some()
+        }
+        _ => false,
+    })
 }
 
 /// Asks the person whether the files whose keys were ignored are to be trusted; the ground as it
 /// is then. Without such files nobody is asked.
 pub fn ask(ground: Ground, input: &Input<'_>) -> Result<Ground, Fault> {
     let trust = Trust::new(ground.places.state_dir.as_deref());
-    let ignored = |looked: &&Looked| {
-        let is_it = |warning: &Warning| match warning {
-            Warning::Untrusted { path, .. } => *path == looked.path,
-            _ => false,
-        };
-        looked.found == Found::Read && ground.warnings.iter().any(is_it)
-    };
+    let is_strange = |looked: &&Looked| looked.found == Found::Read && !looked.is_trusted;
     let mut is_changed = false;
-    for looked in ground.settings.files().iter().filter(ignored) {
+    for looked in ground.settings.files().iter().filter(is_strange) {
         let Ok(Some(bytes)) = disk::read(&looked.path) else {
             continue;
         };
+        if !wants_trust(&looked.path, &ground.warnings, &bytes) {
+            continue;
+        }
         let refusal = trust::check(&looked.path, &looked.root);
         if refusal.is_err() || trust.is_refused(&looked.path, &bytes) {
             continue;
@@ -250,5 +317,5 @@ pub fn ask(ground: Ground, input: &Input<'_>) -> Result<Ground, Fault> {
 }
 
 fn shown(path: &Path) -> String {
-    text::one_line(&path.to_string_lossy())
+    text::harmless(&text::one_line(&path.to_string_lossy())).into_owned()
 }

@@ -1,8 +1,11 @@
 //! The instruction files for agents: which there are, and how much of each the model is given.
 //!
 //! A directory's file is `AGENTS.md`, or `CLAUDE.md` where there is none. The nearest gets the room
-//! first; a file that does not fit is cut at the end of a line, and the person is told.
+//! first; a file that does not fit is cut at the end of a line, and the person is told. So they are
+//! where a project's file is a link out of it: what a stranger lets it lead to, a list of commands
+//! or a key, would be sent to the service unasked.
 
+use crate::config::disk::leads_away;
 use crate::hands::wire::Instructions;
 use crate::sys::file;
 use std::io;
@@ -39,15 +42,26 @@ impl Reader {
     /// The files from `root` down to `cwd`, which is below it; outermost first.
     pub fn project(&mut self, root: &Path, cwd: &Path) -> Vec<Instructions> {
         let dirs = cwd.ancestors().take_while(|dir| dir.starts_with(root));
-        let mut found: Vec<_> = dirs.filter_map(|dir| self.directory(dir)).collect();
+        let file = |dir| self.file(dir, Some(root));
+        let mut found: Vec<_> = dirs.filter_map(file).collect();
         found.reverse();
         found
     }
 
-    /// The file of one directory.
+    /// The file of one directory of the person's own.
     pub fn directory(&mut self, dir: &Path) -> Option<Instructions> {
+        self.file(dir, None)
+    }
+
+    /// The file of one directory, which must not lead out of `root`.
+    fn file(&mut self, dir: &Path, root: Option<&Path>) -> Option<Instructions> {
         for path in NAMES.map(|name| dir.join(name)) {
-            match read_lines(&path, self.bytes_left) {
+            let is_away = root.map_or(Ok(false), |root| leads_away(&path, root));
+            let lines = is_away.and_then(|is_away| match is_away {
+                true => Err(io::Error::other("it is a link out of the project")),
+                false => read_lines(&path, self.bytes_left),
+            });
+            match lines {
                 Ok(lines) => return self.taken(&path, lines),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -114,6 +128,7 @@ mod tests {
     use crate::hands::temp::TempDir;
     use crate::proc::environment::Pairs;
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn instructions_are_read_from_the_root_down_and_bounded() {
@@ -137,6 +152,27 @@ mod tests {
         assert!(notes[0].ends_with("32768 of all instruction files (INSTRUCTIONS_MAX)"));
         assert!(notes[1].ends_with("a/AGENTS.md is left out: it is not a regular file"));
         assert!(notes[2].contains("only 0 of its 6 bytes"), "{notes:?}");
+    }
+
+    #[test]
+    fn a_link_out_of_the_project_is_left_out_and_one_within_is_not() {
+        let temp = TempDir::make(&Pairs::new()).unwrap();
+        let root = temp.path.join("project");
+        let below = root.join("below");
+        fs::create_dir_all(&below).unwrap();
+        fs::write(temp.path.join("key"), "secret\n").unwrap();
+        fs::write(root.join("CLAUDE.md"), "rules\n").unwrap();
+        symlink("../key", root.join("AGENTS.md")).unwrap();
+        symlink("../CLAUDE.md", below.join("AGENTS.md")).unwrap();
+        let mut reader = Reader::new(100, 100);
+        let found = reader.project(&root, &below);
+        let texts: Vec<&str> = found.iter().map(|file| file.text.as_str()).collect();
+        assert_eq!(texts, ["rules\n", "rules\n"]);
+        let notes = reader.notes.concat();
+        assert!(notes.ends_with("AGENTS.md is left out: it is a link out of the project"));
+        // In the person's own folder it is their own link.
+        let own = reader.directory(&root).map(|file| file.text);
+        assert_eq!(own.as_deref(), Some("secret\n"));
     }
 
     #[test]

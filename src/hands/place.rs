@@ -168,6 +168,7 @@ fn restrict(
         writable: plain(&start.writable),
         network: start.network,
         hidden: paths::credential_paths(&homes, &plain(&start.hidden)),
+        own: plain(&start.own),
         temp,
     };
     sandbox::apply(&policy).map_err(|error| Refused {

@@ -57,6 +57,9 @@ pub struct Start {
     pub network: bool,
     /// Paths that nobody reads, beside the table of `sandbox`: what settings name.
     pub hidden: Vec<WirePath>,
+    /// Those of them that nobody may make either; see `sandbox::Policy`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<WirePath>,
     /// Paths that may be changed too.
     pub writable: Vec<WirePath>,
     /// How long a command may run if its call does not say.
@@ -456,7 +459,7 @@ mod tests {
         check(
             concat!(
                 r#"{"start":{"v":1,"cwd":"/w","sandbox":"read-only","network":false,"#,
-                r#""hidden":[[47,255]],"writable":[],"bash_timeout_ms":120000,"#,
+                r#""hidden":[[47,255]],"own":["/o"],"writable":[],"bash_timeout_ms":120000,"#,
                 r#""env_pass":"CI","instructions_max":9,"tools":["bash"]}}"#,
             ),
             Order::Start(Start {
@@ -465,6 +468,7 @@ mod tests {
                 sandbox: Mode::ReadOnly,
                 network: false,
                 hidden: vec![WirePath(OsString::from_vec(vec![b'/', 0xff]).into())],
+                own: vec![WirePath("/o".into())],
                 writable: vec![],
                 bash_timeout_ms: 120_000,
                 docs: vec![],

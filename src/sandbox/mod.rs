@@ -65,6 +65,9 @@ pub struct Policy {
     pub network: bool,
     /// What nobody reads; see [`paths::credential_paths`].
     pub hidden: Vec<PathBuf>,
+    /// Those of them that nobody may make either, where they are not there yet: our own folders,
+    /// whose settings and records of trust the next run believes.
+    pub own: Vec<PathBuf>,
     /// The process's own directory for temporary files, if it has one.
     pub temp: Option<PathBuf>,
 }
@@ -170,11 +173,7 @@ pub fn apply(policy: &Policy) -> Result<Enforced, Error> {
 
 /// All places and what may be done there. A place may be named twice; grants add up.
 fn grants(policy: &Policy) -> Result<Vec<(PathBuf, Grant)>, Error> {
-    let hidden: Vec<PathBuf> = policy
-        .hidden
-        .iter()
-        .map(|path| paths::resolve(path))
-        .collect();
+    let hidden = resolved(&policy.hidden);
     let cwd = paths::resolve(&policy.cwd);
     if let Some(hidden) = hidden.iter().find(|path| cwd.starts_with(path)) {
         let hidden = hidden.clone();
@@ -187,7 +186,7 @@ fn grants(policy: &Policy) -> Result<Vec<(PathBuf, Grant)>, Error> {
     }
     match policy.mode {
         Mode::Workspace => {
-            project(&cwd, &policy.writable, &hidden)?
+            project(&cwd, policy, &hidden)?
                 .iter()
                 .for_each(|path| write(path));
             // A token may lie in memory, where many keep it from the disk.
@@ -204,6 +203,10 @@ fn grants(policy: &Policy) -> Result<Vec<(PathBuf, Grant)>, Error> {
         }
     }
     Ok(grants)
+}
+
+fn resolved(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|path| paths::resolve(path)).collect()
 }
 
 /// Everything but what is hidden and the devices, which are granted one by one. Names can be
@@ -234,12 +237,14 @@ fn next_steps(dir: &Path, hidden: &[PathBuf]) -> Vec<PathBuf> {
 
 /// What may be changed: the repository around `cwd` or `cwd` itself, git's own directories where
 /// they lie elsewhere, and what was asked for.
-fn project(cwd: &Path, asked: &[PathBuf], hidden: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+fn project(cwd: &Path, policy: &Policy, hidden: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let own = resolved(&policy.own);
     let credential_below = |place: &Path| {
-        let found = hidden
-            .iter()
-            .find(|path| path.starts_with(place) && path.exists());
-        found.cloned()
+        let there = hidden.iter().filter(|path| path.exists());
+        there
+            .chain(&own)
+            .find(|path| path.starts_with(place))
+            .cloned()
     };
     let mut places = vec![cwd.to_path_buf()];
     if let Some(repository) = Repository::find(cwd)
@@ -254,7 +259,7 @@ fn project(cwd: &Path, asked: &[PathBuf], hidden: &[PathBuf]) -> Result<Vec<Path
         // may have come with a stranger's archive, and a grant would go where it leads.
         places.extend(git.into_iter().filter(|path| !path.is_symlink()));
     }
-    places.extend(asked.iter().map(|path| paths::resolve(path)));
+    places.extend(resolved(&policy.writable));
     let mut granted = Vec::new();
     for place in places {
         match credential_below(&place) {

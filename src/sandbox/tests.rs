@@ -41,6 +41,7 @@ impl Scratch {
             writable: Vec::new(),
             network: false,
             hidden: paths::credential_paths(std::slice::from_ref(&home), &[self.0.join("token")]),
+            own: vec![home.join(".config/sx"), self.0.join("state")],
             temp: Some(self.0.join("temp")),
         }
     }
@@ -200,6 +201,30 @@ fn a_credential_below_the_workspace_is_refused_with_a_way_out() {
     let mut policy = scratch.policy(Mode::Workspace);
     policy.writable = vec![home];
     assert!(matches!(grants(&policy), Err(Error::HiddenBelow { .. })));
+}
+
+#[test]
+fn what_we_believe_later_cannot_be_made_now() {
+    let scratch = Scratch::new();
+    let mut policy = scratch.policy(Mode::Workspace);
+    // Neither is there.
+    for own in ["home/project/state", "home/project/src/a/b"] {
+        policy.own = vec![scratch.0.join(own)];
+        let written = grants(&policy).map(|grants| {
+            let writes = |(path, grant): &(PathBuf, Grant)| {
+                *grant == Grant::Write && policy.own[0].starts_with(path)
+            };
+            grants.iter().any(writes)
+        });
+        assert!(
+            matches!(written, Ok(false) | Err(Error::HiddenBelow { .. })),
+            "{own}"
+        );
+    }
+    policy.own = vec![scratch.0.join("home/project/src/.sx")];
+    assert!(matches!(grants(&policy), Err(Error::HiddenBelow { .. })));
+    policy.mode = Mode::ReadOnly;
+    assert!(grants(&policy).is_ok());
 }
 
 #[test]

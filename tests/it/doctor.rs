@@ -201,8 +201,17 @@ fn a_machine_that_lacks_something_is_named() {
     );
     let without = |name| sx(&place, &well, &[]).without_env(name);
     check(without("TERM"), ("warn terminal", "", "set TERM"));
-    let homeless = without("HOME").env("CODEX_CREDENTIALS_FILE", place.credential_path());
-    check(homeless, ("warn home", "not set", "set HOME"));
+    let homeless = || without("HOME").env("CODEX_CREDENTIALS_FILE", place.credential_path());
+    check(homeless(), ("warn home", "not set", "set HOME"));
+    // As the fix says; and what is relative counts from here.
+    let fixed = homeless()
+        .env("SX_CONFIG_DIR", "a/b")
+        .env("SX_STATE_DIR", "a/c")
+        .run();
+    let found = findings(&fixed);
+    let is_ill =
+        |one: &&Value| (one["check"] == "home" || one["check"] == "folder") && one["state"] != "ok";
+    assert!(!found.iter().any(|one| is_ill(&one)), "{}", fixed.text());
     let others = place.path("work/others");
     fs::create_dir_all(&others).expect("a folder");
     let git = others.join(".git");
@@ -273,7 +282,7 @@ fn a_login_that_is_of_no_use_is_named() {
                     ("CODEX_TOKEN_SOURCE", "remote"),
                     ("CODEX_REMOTE_URL", "unix:/nowhere/s"),
                 ],
-                ("fail socket", "/nowhere/s", "token-serve"),
+                ("fail socket", "/nowhere/s", "`sx token serve --listen"),
             ),
             (
                 &[
@@ -317,6 +326,14 @@ fn a_login_that_is_of_no_use_is_named() {
         ("warn credential", "mode is 644", "chmod 600"),
     );
     mode(0o600);
+    // Nobody is told to change the mode of a device.
+    let link = place.path("home/link");
+    std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
+    let device = sx(&place, &well, &[])
+        .env("CODEX_CREDENTIALS_FILE", &link)
+        .run();
+    check_ran(&device, ("fail login", "not a regular file", "log"));
+    assert!(!device.text().contains("chmod 600"), "{}", device.text());
     let both = sx(&place, &well, &[("OPENAI_API_KEY", "sk-1")]);
     check(both, ("warn key", "PROVIDER is codex", "PROVIDER=openai"));
     let socket = place.path("tmp/s");
@@ -332,6 +349,16 @@ fn a_login_that_is_of_no_use_is_named() {
         "{}",
         ran.text()
     );
+}
+
+#[test]
+fn a_token_command_may_take_longer_than_all_the_rest() {
+    let place = Place::new();
+    let command = "sleep 1; echo a-token-of-somebody";
+    let ran = sx(&place, &serve(UNKNOWN), &[("CODEX_TOKEN_COMMAND", command)]).run();
+    let found = findings(ran.check_code(0));
+    let login = found.iter().find(|one| one["check"] == "login");
+    assert_eq!(login.map(|one| &one["state"]), Some(&json!("ok")));
 }
 
 #[test]

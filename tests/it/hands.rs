@@ -260,3 +260,15 @@ fn a_credential_inside_the_workspace_is_refused_with_the_way_out() {
     let ran = place.exec(&server, ["go"]).cwd(place.path("home")).run();
     ran.check_code(3).check_said("-C");
 }
+
+#[test]
+fn a_command_cannot_make_the_settings_of_the_next_run() {
+    for (key, folder) in [("SX_CONFIG_DIR", "conf"), ("SX_STATE_DIR", "a/state")] {
+        let place = Place::new();
+        let call = json!({"command": format!("mkdir -p {folder} && echo made")});
+        let ran = place.sx(["tool", "bash", &call.to_string()]);
+        let ran = ran.env(key, place.path("work").join(folder)).run();
+        ran.check_code(3).check_said(folder);
+        assert!(!place.path("work").join(folder).exists());
+    }
+}

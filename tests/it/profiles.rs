@@ -39,6 +39,8 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     let dead = "PROVIDER=openai\nOPENAI_BASE_URL=http://127.0.0.1:1/v1\nSANDBOX=read-only\n";
     profile(&place, "dead", dead);
     profile(&place, "keyless", "PROVIDER=anthropic\n");
+    place.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    place.write("work/scorpiox-env/here.txt", "MODEL=of-here\n");
     profile(&place, "wrong", "TOOLS=maybe\n");
     let mut running = place.sx(["-m", "typed"]).start_on_terminal();
     let mut step = |typed: &str, said: &str| {
@@ -48,9 +50,12 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     step("one\n", "From the first.");
     step(
         "/profile\n",
-        "profiles: dead, keyless, second, wrong; none is active",
+        "profiles: dead, here, keyless, second, wrong; none is active",
     );
-    step("/use nothing\n", "there is dead, keyless, second, wrong");
+    step(
+        "/use nothing\n",
+        "there is dead, here, keyless, second, wrong",
+    );
     step("/use wrong\n", "wrong.txt:1: TOOLS is `maybe`");
     step("/use keyless\n", "ANTHROPIC_API_KEY");
     step("/use dead\n", "127.0.0.1");
@@ -59,6 +64,10 @@ fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     step("/profile second\n", "kept in ");
     step("three\n", "From the second.");
     step("/context\n", "other of codex");
+    step(
+        "/profile here\n",
+        "for this run only: elsewhere there is no profile here",
+    );
     step("/use -\nfour\n", "The first again.");
     running.type_text(CTRL_D);
     let ran = running.wait();
@@ -143,7 +152,9 @@ fn a_project_is_trusted_by_a_yes_and_asked_about_once() {
     running.type_text(CTRL_D);
     assert!(!running.wait().text().contains("ne[v]er"));
     got("120s");
-    place.write("work/scorpiox-env.txt", "BASH_TIMEOUT=8s\n");
+    // Also where so much else is wrong that not all is told.
+    let many = "MODEL=m\n".repeat(30);
+    place.write("work/scorpiox-env.txt", format!("{many}BASH_TIMEOUT=8s\n"));
     let ran = start("yes\n", "> ");
     assert!(!ran.text().contains("is ignored"), "{}", ran.text());
     got("8s");

@@ -118,6 +118,12 @@ fn kept(ground: &Ground, name: &str) -> String {
         "" => Change::Unset,
         name => Change::Set(name),
     };
+    if !name.is_empty() && !is_everywhere(ground, name) {
+        return format!(
+            "  for this run only: elsewhere there is no profile {name}, and nothing would start\n  \
+             `sx config --set ACTIVE_PROFILE {name} --tier project` keeps it for this project\n"
+        );
+    }
     let written = ground.site().file(&Layer::User).and_then(|path| {
         let written = write::change(&path, &[(PROFILE, change)]);
         written.map(|_| path.clone()).map_err(|error| {
@@ -130,4 +136,12 @@ fn kept(ground: &Ground, name: &str) -> String {
         Err(fault) => format!("  for this run only: {}\n", fault.what),
     };
     text::harmless(&said).into_owned()
+}
+
+/// Whether there is such a profile wherever one works, and not only in this project.
+fn is_everywhere(ground: &Ground, name: &str) -> bool {
+    let sources = ground.site().sources(&[]);
+    let folders = [sources.global_dir, sources.user_dir];
+    let mut folders = folders.iter().flatten();
+    folders.any(|folder| config::profile_file(folder, name).exists())
 }

@@ -17,6 +17,7 @@ use std::io;
 use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,6 +131,8 @@ fn look(place: &Place) -> Finding {
         return Finding::warn("folder", name, format!("there is no place: {loss}"), fix);
     };
     let shown = path.display();
+    // A relative one counts from where we are, which has no name among its ancestors.
+    let path = &path::absolute(path).unwrap_or_else(|_| path.clone());
     let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
     // It is made where it is needed; but nobody makes the folder for temporary files.
     let writable = match *name == "temp" && there != path {
@@ -192,6 +195,7 @@ mod tests {
         }
         let below = env::temp_dir().join("sx-not-there/b/c");
         check("sessions", &below, State::Ok);
+        check("sessions", Path::new("sx-not-there/b"), State::Ok);
         check("temp", &below, State::Warn);
         check("temp", &env::temp_dir(), State::Ok);
         check("sessions", Path::new("/proc/self/a"), State::Warn);

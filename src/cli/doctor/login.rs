@@ -141,7 +141,8 @@ fn socket(settings: &Settings, path: &Path) -> Finding {
         .map(|(options, url)| net::Client::new(options).start_on_socket(Request::get(url), path));
     match connected {
         Some(Err(error)) => {
-            let fix = "start `sx token-serve` there; the address comes from CODEX_REMOTE_URL";
+            let fix =
+                "start `sx token serve --listen unix:PATH` there; CODEX_REMOTE_URL is its address";
             Finding::fail("socket", &shown, error.to_string(), fix)
         }
         _ => Finding::ok("socket", &shown, "somebody listens"),
@@ -151,7 +152,9 @@ fn socket(settings: &Settings, path: &Path) -> Finding {
 /// Whether a credential file is ours alone.
 fn file(path: &Path) -> Vec<Finding> {
     let shown = path.display().to_string();
-    let Ok(facts) = path.metadata() else {
+    // What is no file is said by who reads it; and a mode for a device that a link leads to is the
+    // last thing to advise.
+    let Some(facts) = path.metadata().ok().filter(|facts| facts.is_file()) else {
         return Vec::new();
     };
     let mode = facts.mode() & 0o7777;

@@ -184,7 +184,13 @@ fn person() -> Vec<Finding> {
         ),
     }];
     let fix = "set HOME to a folder, or SX_CONFIG_DIR and SX_STATE_DIR";
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    let has_others = ["SX_CONFIG_DIR", "SX_STATE_DIR"].into_iter().all(is_set);
     match variable("HOME").filter(|home| !home.is_empty()) {
+        None if has_others => {
+            let detail = "it is not set, and not needed: SX_CONFIG_DIR and SX_STATE_DIR are";
+            found.push(Finding::ok("home", "", detail));
+        }
         None => {
             let detail = "it is not set: no login, settings and sessions of a person are found";
             found.push(Finding::warn("home", "", detail, fix));
