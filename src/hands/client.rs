@@ -345,8 +345,8 @@ impl Client {
         }
     }
 
-    /// Kills what the hands started and did not come to stop. They must be reaped, and our only
-    /// children.
+    /// Kills what the hands started and did not come to stop. They must be reaped, and all our
+    /// other children stand `beside`.
     fn end_what_they_left(&self) {
         stop::kill_everything_below(&[], &[self.child.id()]);
     }

@@ -8,6 +8,7 @@ use crate::base::clock::Deadline;
 use crate::proc::Fence;
 use crate::proc::Launch;
 use crate::proc::SelfPath;
+use crate::proc::beside;
 use crate::proc::environment::Pairs;
 use crate::proc::launch::DeathSignal;
 use crate::proc::pipe;
@@ -147,6 +148,7 @@ impl Capture {
             fence: Fence::None,
         };
         let child = launch.spawn(self_path).map_err(Error::Start)?;
+        beside::add(child.id());
         Capture::of(child, job.input, job.bounds)
     }
 
@@ -205,6 +207,7 @@ impl Capture {
             return Err(Error::TooLong(self.bounds.output_bytes_max));
         }
         if let Some(status) = status {
+            beside::remove(self.child.id());
             self.is_over = true;
             return Ok(Some(Captured {
                 status,
@@ -269,6 +272,7 @@ impl Drop for Capture {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        beside::remove(self.child.id());
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! No policy of tools lives here: what runs is `tools`, what it may touch is `sandbox`.
 
+pub mod beside;
 pub mod capture;
 pub mod environment;
 pub mod guard;

@@ -5,6 +5,7 @@
 //! three rounds in a row that find nothing are believed.
 
 use crate::base::clock::Deadline;
+use crate::proc::beside;
 use crate::proc::tree;
 use crate::proc::tree::Bystanders;
 use crate::proc::tree::Process;
@@ -200,7 +201,8 @@ fn kill_round(left: &[Process], until: &Deadline, quiet_rounds: &mut u8) -> Next
     Next::Wait(ROUND_EVERY)
 }
 
-/// Kills everything below us, for our own end or after that of our only child. Takes some
+/// Kills everything below us but what runs `beside`, for our own end or after that of the hands.
+/// Takes some
 /// milliseconds, `KILL_TIME_MAX` at most; nothing where there is nobody.
 /// `running` and `ended` are the leaders of commands, for a machine without `/proc`.
 pub fn kill_everything_below(running: &[u32], ended: &[u32]) {
@@ -212,11 +214,12 @@ pub fn kill_everything_below(running: &[u32], ended: &[u32]) {
         };
         let mut left = tree::below(&processes, own_pid());
         left.retain(|process| !process.is_dead);
+        beside::spare(&processes, &mut left);
         match kill_round(&left, &until, &mut quiet_rounds) {
             Next::Wait(wait) => pause(wait),
             Next::Done | Next::GaveUp => return,
         }
-        reap_orphans(&[]);
+        reap_orphans(&beside::all());
     }
 }
 

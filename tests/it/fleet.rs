@@ -170,3 +170,21 @@ fn ctrl_c_does_not_reach_the_renewal() {
     check_fetched(fetch(&place, &issuer), 1);
     check_file(&place, &issuer);
 }
+
+/// The end of the hands kills all that is left below us, but not what spends a token.
+#[test]
+fn a_run_with_tools_that_is_stopped_leaves_the_renewal_alone() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let (place, issuer) = expired();
+        let hold = issuer.hold_answer();
+        let first = place.sx(["exec", "go"]).asking(&issuer.server).start();
+        issuer.server.wait_for("/oauth/token", 1);
+        first.signal(signal);
+        first.wait().check_code(128 + signal as i32);
+        assert_eq!(renewers(&place).len(), 1, "{signal}");
+        drop(hold);
+        check_fetched(fetch(&place, &issuer), 1);
+        assert_eq!(issuer.renewals(), 1);
+        check_file(&place, &issuer);
+    }
+}
