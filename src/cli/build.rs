@@ -353,7 +353,7 @@ fn docs_folders(ground: &Ground) -> Vec<PathBuf> {
 }
 
 /// The variables that commands get beside the usual. Ours are not to be had.
-fn env_pass(settings: &Settings) -> Result<Pass, Fault> {
+pub(super) fn env_pass(settings: &Settings) -> Result<Pass, Fault> {
     let key = "ENV_PASS";
     let pass = Pass::parse(settings.text(key)).map_err(|word| {
         let why = format!("{key}: `{word}` is no name of a variable, nor one with a `*`");

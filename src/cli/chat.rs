@@ -189,9 +189,10 @@ fn talk(
             }
             Asked::Context => say(&context::words(agent, &ground.home()))?,
             Asked::Compact => compact(agent)?,
-            Asked::Unknown(word) => say(&format!(
-                "  there is no {word}; /help lists what there is\n"
-            ))?,
+            Asked::Unknown(word) => say(&match understand(word) {
+                Asked::Unknown(_) => format!("  there is no {word}; /help lists what there is\n"),
+                _ => format!("  {word} takes nothing behind it\n"),
+            })?,
             Asked::Prompt(text) => {
                 let mut prompt = mem::take(&mut images);
                 prompt.push(Part::Text(text.to_string()));

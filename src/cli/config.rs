@@ -1,6 +1,7 @@
 //! `sx config`: the settings as they are, and who set each. Reads what was loaded; [`edit`] changes
 //! a file, [`dialog`] does both with a person.
 
+pub mod check;
 pub mod dialog;
 pub mod draft;
 pub mod edit;
@@ -38,6 +39,11 @@ pub fn run(out: &mut dyn Write, settings: &Settings, options: &Config) -> io::Re
         }
         View::Dump | View::All => shown(settings, options).try_for_each(|setting| {
             let value = value(settings, setting);
+            // A dump is a file, byte for byte; without an option it is to be looked at.
+            let value = match options.view {
+                View::All => text::harmless(&value).into_owned(),
+                _ => value,
+            };
             writeln!(
                 out,
                 "{}={value}{}",

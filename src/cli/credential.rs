@@ -217,7 +217,7 @@ pub fn command(ground: &Ground) -> Option<handed::Command> {
 }
 
 /// A server that hands out tokens. The built-in one never gets the key.
-fn remote(settings: &Settings) -> Result<Box<dyn Lender>, Fault> {
+pub(super) fn remote(settings: &Settings) -> Result<Box<dyn Lender>, Fault> {
     let key = "CODEX_REMOTE_URL";
     let place = remote::Place::parse(settings.text(key));
     let place = place.map_err(|why| unusable(settings, key, format!("{key}: {why}")))?;
@@ -251,15 +251,12 @@ fn ssh(ground: &Ground) -> Result<Box<dyn Lender>, Fault> {
         let why = format!("OFFLINE: it allows this machine only, and CODEX_SSH_HOST is {host}");
         return Err(unusable(settings, "OFFLINE", why));
     }
-    let port = text("CODEX_SSH_PORT").map(|port| {
-        let number = port.parse::<u16>().ok().filter(|number| *number > 0);
-        let why = || format!("CODEX_SSH_PORT: `{port}` is not a number from 1 to 65535");
-        number.ok_or_else(|| unusable(settings, "CODEX_SSH_PORT", why()))
-    });
+    // The key's kind is a number that fits.
+    let port = text("CODEX_SSH_PORT").and_then(|port| port.parse().ok());
     let way = Way {
         host,
         user: name("CODEX_SSH_USER", ssh::check_user)?,
-        port: port.transpose()?,
+        port,
         password: text("CODEX_SSH_PASS").map(Secret::new),
         host_keys: match settings.text("CODEX_SSH_HOST_KEYS") {
             "accept-new" => HostKeys::AcceptNew,

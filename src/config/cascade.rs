@@ -342,13 +342,7 @@ impl Cascade {
                 continue;
             }
             if !is_trusted && !is_harmless(key, value) {
-                let user_file = self.user_file.clone();
-                self.warn(Warning::Untrusted {
-                    path,
-                    line: number,
-                    key,
-                    user_file,
-                });
+                self.untrusted(path, number, key);
                 continue;
             }
             self.warn_if_repeated(key, &path, number);
@@ -363,6 +357,26 @@ impl Cascade {
             )?;
         }
         Ok(())
+    }
+
+    /// Once for each key of a file, however much else is wrong with it: this is what the person
+    /// has to know.
+    fn untrusted(&mut self, path: PathBuf, line: u32, key: &'static Key) {
+        let is_said = |warning: &Warning| match warning {
+            Warning::Untrusted {
+                path: of, key: k, ..
+            } => *of == path && k.name == key.name,
+            _ => false,
+        };
+        if !self.warnings.iter().any(is_said) {
+            let user_file = self.user_file.clone();
+            self.warnings.push(Warning::Untrusted {
+                path,
+                line,
+                key,
+                user_file,
+            });
+        }
     }
 
     fn warn(&mut self, warning: Warning) {

@@ -3,12 +3,15 @@
 //! A new version is written beside the old one, synced and renamed, so that nobody reads half of
 //! one; mode and owner stay, and a link stays a link.
 
+use crate::base::clock::Deadline;
 use crate::base::random;
 use crate::sys::file::open_regular;
+use crate::sys::poll::PollSet;
 use std::fs;
 use std::fs::DirBuilder;
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::fs::TryLockError;
 use std::io;
 use std::io::ErrorKind;
 use std::io::Read;
@@ -18,6 +21,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// A settings file is a page of text. A megabyte leaves room for any comment, and a link to
 /// something endless does not fill the memory.
@@ -39,14 +43,58 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// How long another program may take to change its file.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A change takes some milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Held while a settings file is read, changed and replaced, so that of two who do so at once none
+/// undoes the other. Taken once a process at a time; nothing where the file system has no locks
+/// (flock(2)).
+pub struct Lock(Option<File>);
+
+/// Locks the folder of the settings file `path`; the folder is made where there is none.
+pub fn lock(path: &Path) -> io::Result<Lock> {
+    let Some(folder) = path.parent() else {
+        return Ok(Lock(None));
+    };
+    make(folder)?;
+    let folder = File::open(folder)?;
+    let deadline = Deadline::after(LOCK_WAIT_MAX, "the time for the lock of a settings file");
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Ok(Lock(Some(folder))),
+            Err(TryLockError::WouldBlock) if deadline.is_over() => {
+                return Err(io::Error::other("another program keeps its folder locked"));
+            }
+            Err(TryLockError::WouldBlock) => {
+                // A poll of nothing is a pause that ends on time.
+                let _ = PollSet::<()>::new().wait(Some(LOOK_EVERY));
+            }
+            Err(TryLockError::Error(_)) => return Ok(Lock(None)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // To close it would do.
+            let _ = folder.unlock();
+        }
+    }
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Puts `new` into the place of the file `path`, whose folder is made where there is none. Fails
 /// where the file does not say `expected`, if that is given: an editor may have saved it meanwhile.
 pub fn replace(path: &Path, expected: Option<Option<&[u8]>>, new: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        make(folder)?;
     }
     let target = match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_path_buf(),

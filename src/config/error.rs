@@ -12,6 +12,9 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
+/// More names of profiles than this are counted.
+const NAMES_SHOWN_MAX: usize = 20;
+
 /// More of a wrong value or line than this tells a person nothing new.
 const SHOWN_CHARS_MAX: usize = 80;
 
@@ -147,7 +150,14 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "{origin}: ACTIVE_PROFILE is `{name}`; ")?;
                 match known.is_empty() {
-                    false => write!(f, "there is {}", known.join(", ")),
+                    false => {
+                        let shown = &known[..known.len().min(NAMES_SHOWN_MAX)];
+                        write!(f, "there is {}", shown.join(", "))?;
+                        match known.len() - shown.len() {
+                            0 => Ok(()),
+                            more => write!(f, " and {more} more"),
+                        }
+                    }
                     true => {
                         let places = places.iter().map(|path| Shown(path).to_string());
                         let places: Vec<String> = places.collect();

@@ -30,7 +30,7 @@ pub enum Kind {
     Flag,
     /// A whole number.
     Count {
-        /// What is counted, in the plural.
+        /// What is counted, in the plural; empty where nothing is.
         unit: &'static str,
         /// The smallest allowed.
         min: u64,
@@ -88,13 +88,16 @@ pub fn nearest(name: &str) -> Option<&'static str> {
 }
 
 impl Key {
-    /// The value in its one spelling, or `None` if the key cannot have it. An empty value is the
-    /// default.
+    /// The value in its one spelling, or `None` if the key cannot have it. A text may be empty; of
+    /// other kinds no value is, so there it is the default.
     pub fn accept(&self, value: &str) -> Option<String> {
-        if value.is_empty() {
-            return Some(self.default.to_string());
+        match self.kind {
+            Kind::Text | Kind::Name | Kind::List { .. } | Kind::Path if value.is_empty() => {
+                Some(String::new())
+            }
+            _ if value.is_empty() => Some(self.default.to_string()),
+            kind => kind.accept(value),
         }
-        self.kind.accept(value)
     }
 }
 
@@ -128,9 +131,10 @@ impl Kind {
     pub fn allowed(&self) -> String {
         match self {
             Kind::Flag => "0 or 1".to_string(),
-            Kind::Count { unit, min, max } => {
-                format!("a whole number of {unit} from {min} to {max}")
-            }
+            Kind::Count { unit, min, max } => match unit {
+                &"" => format!("a whole number from {min} to {max}"),
+                unit => format!("a whole number of {unit} from {min} to {max}"),
+            },
             Kind::Size { max } => format!("a size such as 32K or 1M, at most {max} bytes"),
             Kind::Duration => "a time above zero such as 90, 90s, 2m or 500ms".to_string(),
             Kind::Choice([only]) => only.to_string(),
@@ -291,11 +295,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_the_default() {
-        assert_eq!(
-            find("MODEL").and_then(|key| key.accept("")).as_deref(),
-            Some("sonnet")
-        );
+    fn an_empty_text_is_one_and_any_other_empty_value_the_default() {
+        for (name, expected) in [
+            ("MODEL", ""),
+            ("CODEX_HOME", ""),
+            ("TOOLS", "1"),
+            ("PROVIDER", "scorpiox"),
+            ("CODEX_BASE_URL", "https://chatgpt.com/backend-api/codex"),
+        ] {
+            let accepted = find(name).and_then(|key| key.accept(""));
+            assert_eq!(accepted.as_deref(), Some(expected), "{name}");
+        }
         assert_eq!(nearest("provdier"), Some("PROVIDER"));
         assert!(find("provider").is_none());
     }

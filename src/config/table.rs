@@ -203,7 +203,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "CODEX_TOKEN_FD",
-        Kind::Text,
+        count("", 3, 1_000_000),
         "",
         Harmless::Never,
         "local: the number of a descriptor that the token is read from, once",
@@ -243,7 +243,7 @@ pub static KEYS: &[Key] = &[
     secret("CODEX_SSH_PASS", "ssh: the password, where no key will do"),
     key(
         "CODEX_SSH_PORT",
-        Kind::Text,
+        count("", 1, 65_535),
         "",
         Harmless::Never,
         "ssh: the port there; empty leaves it to ssh",
@@ -390,7 +390,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "CLAUDE_CODE_ISSUER",
-        Kind::Text,
+        Kind::Url,
         "",
         Harmless::Never,
         "claude_code: who renews a copy of ours; /oauth/token is appended",

@@ -18,9 +18,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// A record is two short lines.
-const RECORD_BYTES_MAX: u64 = 64 << 10;
-
 /// The records.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
@@ -170,10 +167,11 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// A record; `None` where there is none, or something else.
+/// A record; `None` where there is none, or something else. What another user wrote is none.
 fn record(path: &Path) -> Option<Record> {
-    let is_small = fs::metadata(path).is_ok_and(|facts| facts.len() <= RECORD_BYTES_MAX);
-    let text = is_small.then(|| fs::read(path).ok()).flatten()?;
+    let facts = fs::symlink_metadata(path).ok()?;
+    let is_own = facts.is_file() && facts.uid() == user::id();
+    let text = is_own.then(|| disk::read(path).ok()).flatten()??;
     serde_json::from_slice(&text).ok()
 }
 
@@ -221,6 +219,13 @@ mod tests {
         assert_eq!(check(&root.join("way/x.txt"), &root), Err(Refusal::Link));
         assert_eq!(check(&root.join("dir/x.txt"), &root), Ok(()));
         assert_eq!(check(Path::new("/proc/1/stat"), Path::new("/proc")), Ok(()));
+        // Whatever stands where a record should is none, and nobody waits for it.
+        trust.accept(&path, b"").unwrap();
+        let entry = fs::read_dir(state.join("trust")).unwrap().next().unwrap();
+        let record = entry.unwrap().path();
+        fs::remove_file(&record).unwrap();
+        symlink("/dev/zero", &record).unwrap();
+        assert!(!trust.has(&path, &root, b"") && trust.list().unwrap().is_empty());
         fs::remove_dir_all(&home).unwrap();
     }
 }

@@ -49,6 +49,12 @@ pub enum Change<'a> {
 
 /// Changes keys in the settings file `path`, which need not be there yet.
 pub fn change(path: &Path, changes: &[(&str, Change<'_>)]) -> io::Result<Written> {
+    let is_unset = |(_, change): &(&str, Change<'_>)| *change == Change::Unset;
+    if changes.iter().all(is_unset) && disk::read(path)?.is_none() {
+        let (was, now) = (None, Vec::new());
+        return Ok(Written { was, now });
+    }
+    let _lock = disk::lock(path)?;
     let was = disk::read(path)?;
     let mut now = was.clone().unwrap_or_default();
     for (key, change) in changes {
@@ -147,7 +153,8 @@ fn addition(text: &[u8], key: &str, value: &str) -> Vec<u8> {
     let first = text.iter().position(|byte| *byte == b'\n');
     let is_crlf = first.is_some_and(|at| at > 0 && text[at - 1] == b'\r');
     let end = if is_crlf { "\r\n" } else { "\n" };
-    let is_open = !text.is_empty() && !text.ends_with(b"\n");
+    let shown = text.strip_prefix(BOM).unwrap_or(text);
+    let is_open = !shown.is_empty() && !shown.ends_with(b"\n");
     let before = if is_open { end } else { "" };
     format!("{before}{key}={value}{end}").into_bytes()
 }
@@ -169,6 +176,7 @@ mod tests {
     #[test]
     fn one_line_changes_and_everything_else_stays() {
         check("", "PROVIDER=codex\n");
+        check("\u{feff}", "\u{feff}PROVIDER=codex\n");
         check("# mine\nMODEL=x", "# mine\nMODEL=x\nPROVIDER=codex\n");
         check("A=1\r\nB=2\r\n", "A=1\r\nB=2\r\nPROVIDER=codex\r\n");
         check("A=1\r\nB=2", "A=1\r\nB=2\r\nPROVIDER=codex\r\n");

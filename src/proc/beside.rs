@@ -1,5 +1,5 @@
-//! Programs of ours that run beside the hands: each has an owner who ends it. Whoever kills all that
-//! is left below us leaves them alone, above all one that is spending a refresh token.
+//! Programs of ours that run beside the hands: each has an owner who ends it. Whoever kills all
+//! that is left below us leaves them alone, above all one that is spending a refresh token.
 
 use crate::proc::tree;
 use crate::proc::tree::Process;

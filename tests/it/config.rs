@@ -295,6 +295,49 @@ fn a_key_is_set_and_taken_out_and_nothing_else_changes() {
 }
 
 #[test]
+fn of_many_changes_at_once_none_is_lost() {
+    let place = Place::new();
+    let keys = [
+        "MAX_TURNS",
+        "LOOP_MAX",
+        "RETRY_MAX",
+        "COMPACT_AT",
+        "THINKING_BUDGET",
+        "CONTEXT_WINDOW",
+    ];
+    let running: Vec<_> = keys
+        .iter()
+        .map(|key| place.sx(["config", "--set", key, "7"]).start())
+        .collect();
+    for one in running {
+        one.wait().check_code(0);
+    }
+    let text = place.read("home/.config/sx/scorpiox-env.txt");
+    assert_eq!(text.lines().count(), keys.len(), "{text}");
+    assert!(keys.iter().all(|key| text.contains(&format!("{key}=7\n"))));
+}
+
+#[test]
+fn a_value_that_its_module_cannot_use_is_not_written() {
+    let place = Place::new();
+    for (key, value, said) in [
+        ("RESOLVE", "nonsense", "RESOLVE"),
+        ("CODEX_SSH_PORT", "abc", "from 1 to 65535"),
+        ("ACTIVE_PROFILE", "nope", "there is no profile"),
+        ("HTTPS_PROXY", "http://u:hidden@h:99999", "HTTPS_PROXY"),
+    ] {
+        let ran = place.sx(["config", "--set", key, value]).run();
+        ran.check_code(2).check_said(said);
+        assert!(!ran.stderr.contains("hidden"), "{}", ran.stderr);
+    }
+    let ran = place.sx(["config", "--set", "MODEL", ""]).run();
+    ran.check_code(0);
+    assert_eq!(place.read("home/.config/sx/scorpiox-env.txt"), "MODEL=\n");
+    let ran = place.sx(["config", "--unset", "MODLE"]).run();
+    ran.check_code(0).check_printed("did you mean MODEL?");
+}
+
+#[test]
 fn what_counts_more_than_a_key_that_was_set_is_said() {
     let place = Place::new();
     let set = |words: &[&str]| place.sx(["config", "--set"].iter().chain(words));

@@ -389,6 +389,8 @@ fn setting(given: &mut Given, pair: String) -> Result<(String, Change), Usage> {
     })?;
     let change = match value.trim() {
         "-" => Change::FromStdin,
+        // It stays as it is typed; what it means depends on the key.
+        "" => Change::Set(String::new()),
         value => match row.accept(value) {
             Some(value) => Change::Set(value),
             None => {

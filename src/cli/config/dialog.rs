@@ -4,6 +4,7 @@
 //! once, a secret is not shown, and the file is written only after its difference was shown and
 //! agreed to.
 
+use super::check;
 use super::draft::Draft;
 use super::edit;
 use crate::base::text;
@@ -15,6 +16,7 @@ use crate::cli::ground::Site;
 use crate::cli::input::shown;
 use crate::cli::person::Person;
 use crate::cli::stop;
+use crate::config;
 use crate::config::Layer;
 use crate::config::Origin;
 use crate::config::groups::GROUPS;
@@ -189,7 +191,15 @@ impl Dialog<'_> {
                 }
                 Some(value) => key.accept(value),
             };
+            let profiles = || config::profiles(&self.site.sources(&[]));
+            let refusal = value.as_ref();
+            let refusal = refusal.and_then(|value| check::refusal(key, value, &profiles()));
             match value {
+                Some(_) if refusal.is_some() => {
+                    let why = refusal.unwrap_or_default();
+                    let said = format!("  that cannot be used: {why}\n");
+                    self.person.say(&text::harmless(&said))?;
+                }
                 Some(value) => {
                     self.draft.set(key, Some(&value));
                     break;

@@ -92,6 +92,7 @@ impl Draft {
     /// Writes it; what the file said and says, and what is wrong with a file that got a secret.
     /// Fails where another program wrote it meanwhile.
     pub fn write(&mut self) -> io::Result<(Written, Option<String>)> {
+        let _lock = disk::lock(&self.path)?;
         disk::replace(&self.path, Some(self.was.as_deref()), &self.now)?;
         let has_secret = self.touched.iter().any(|key| key.secret);
         let exposure = edit::exposure(&self.path).filter(|_| has_secret);

@@ -2,6 +2,7 @@
 //!
 //! It also mends a file that no command can be run with, so nothing is loaded before the change.
 
+use super::check;
 use crate::base::clock::Deadline;
 use crate::base::text;
 use crate::cli::args;
@@ -13,6 +14,7 @@ use crate::cli::ground::Ground;
 use crate::cli::ground::Site;
 use crate::cli::input::Input;
 use crate::cli::stop;
+use crate::config;
 use crate::config::Layer;
 use crate::config::Origin;
 use crate::config::error::Error;
@@ -49,6 +51,16 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
         Ok((key, row, value))
     });
     let wanted = wanted.collect::<Result<Vec<Wanted>, Fault>>()?;
+    let profiles = config::profiles(&site.sources(&[]));
+    for (key, row, value) in &wanted {
+        let (Some(row), Some(value)) = (row, value) else {
+            continue;
+        };
+        if let Some(why) = check::refusal(row, value, &profiles) {
+            let what = format!("{key} was not set: {}", text::harmless(&why));
+            return Err(Fault::new(Exit::Usage, what));
+        }
+    }
     let changes = wanted.iter().map(|(key, _, value)| {
         let change = value.as_deref().map_or(Change::Unset, Change::Set);
         (key.as_str(), change)
@@ -74,7 +86,14 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
             (Some(_), false) => format!("{key}={shown_value} is in {shown_path}\n"),
             (Some(_), true) => format!("{key}={shown_value} was in {shown_path} already\n"),
             (None, false) => format!("{key} is no longer in {shown_path}\n"),
-            (None, true) => format!("{key} was not in {shown_path}\n"),
+            (None, true) => {
+                let nearest = keys::nearest(name).filter(|_| row.is_none());
+                let meant = nearest.map(|name| format!("; did you mean {name}?"));
+                format!(
+                    "{key} was not in {shown_path}{}\n",
+                    meant.unwrap_or_default()
+                )
+            }
         });
     }
     let out = writer::stdout().and_then(|mut out| out.write_all(said.as_bytes()));

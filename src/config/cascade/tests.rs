@@ -138,6 +138,21 @@ fn a_trusted_file_counts_whole_until_it_changes() {
     assert_eq!((settings.text("SANDBOX"), warnings.len()), ("workspace", 1));
 }
 
+/// What a person has to know is not hidden by what else is wrong.
+#[test]
+fn a_guard_that_was_to_be_loosened_is_told_however_much_is_wrong() {
+    let text = format!(
+        "{}SANDBOX=off\n{}",
+        "x\n".repeat(50),
+        "SANDBOX=off\n".repeat(5)
+    );
+    let house = House::new().write("project", &text);
+    let (_, warnings) = house.load(&[], &[]).unwrap();
+    assert_eq!(warnings.len(), 22, "{warnings:?}");
+    assert!(warnings[20].contains(":51: SANDBOX is ignored"));
+    assert!(warnings[21].ends_with("30 more lines are wrong"));
+}
+
 #[test]
 fn a_layer_alone_says_what_it_sets() {
     let house = House::new()

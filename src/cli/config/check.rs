@@ -1,0 +1,118 @@
+//! Whether a value that is one of its kind is also one that its module can use: asked before it is
+//! written into a file.
+
+use crate::cli::build;
+use crate::cli::credential;
+use crate::cli::fault::Fault;
+use crate::config;
+use crate::config::Settings;
+use crate::config::Sources;
+use crate::config::keys::Key;
+use crate::config::keys::Kind;
+use crate::http::url::Url;
+use crate::net::proxy;
+
+/// What is wrong with the value; `profiles` are those that there are.
+pub fn refusal(key: &Key, value: &str, profiles: &[String]) -> Option<String> {
+    if value.is_empty() {
+        return None;
+    }
+    let checked = match key.name {
+        "ACTIVE_PROFILE" if !profiles.iter().any(|name| name == value) => {
+            return Some(match profiles {
+                [] => "there is no profile yet; `--tier profile:NAME` makes one".to_string(),
+                _ => format!("there is no such profile; there is {}", profiles.join(", ")),
+            });
+        }
+        "HTTPS_PROXY" | "HTTP_PROXY" | "ALL_PROXY" => return proxy(key, value),
+        "MODEL_ALIASES" => alone(key, value, |settings| build::aliases(settings).map(drop)),
+        "ENV_PASS" => alone(key, value, |settings| build::env_pass(settings).map(drop)),
+        "RESOLVE" => alone(key, value, |settings| build::network(settings).map(drop)),
+        "CODEX_ORIGINATOR" => alone(key, value, |settings| build::identity(settings).map(drop)),
+        "CODEX_REMOTE_URL" => alone(key, value, |settings| {
+            credential::remote(settings).map(drop)
+        }),
+        name if key.kind == Kind::Url => {
+            alone(key, value, |settings| build::url(settings, name).map(drop))
+        }
+        _ => Ok(()),
+    };
+    checked.err().map(|fault| fault.what)
+}
+
+/// Asks a module with nothing set but this.
+fn alone(
+    key: &Key,
+    value: &str,
+    ask: impl FnOnce(&Settings) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let loaded = config::load(&Sources {
+        global_dir: None,
+        user_dir: None,
+        project_root: None,
+        state_dir: None,
+        home: None,
+        environment: &|_| None,
+        overrides: &[(key.name.to_string(), value.to_string())],
+    });
+    match loaded {
+        Ok((settings, _)) => ask(&settings),
+        // A value that is none of its kind is told elsewhere.
+        Err(_) => Ok(()),
+    }
+}
+
+/// The words of a proxy's error never hold its value, which may be a password.
+fn proxy(key: &Key, value: &str) -> Option<String> {
+    let variables = proxy::Variables::read(&|name| {
+        let is_it = name == key.name;
+        is_it.then(|| value.to_string())
+    });
+    let scheme = if key.name == "HTTP_PROXY" {
+        "http"
+    } else {
+        "https"
+    };
+    let url = Url::parse(&format!("{scheme}://example.org")).ok()?;
+    proxy::choose(&url, &variables)
+        .err()
+        .map(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys;
+
+    #[track_caller]
+    fn check(name: &str, value: &str, expected: &str) {
+        let key = keys::find(name).unwrap();
+        let profiles = ["fast".to_string()];
+        let found = refusal(key, value, &profiles).unwrap_or_default();
+        match expected.is_empty() {
+            true => assert_eq!(found, "", "{name}={value}"),
+            false => assert!(found.contains(expected), "{name}={value}: {found}"),
+        }
+    }
+
+    #[test]
+    fn what_its_module_could_not_use_is_refused() {
+        check("RESOLVE", "a=127.0.0.1", "");
+        check("RESOLVE", "nonsense", "RESOLVE");
+        check("MODEL_ALIASES", "opus", "is not ALIAS=NAME");
+        check("MODEL_ALIASES", "opus=x", "");
+        check("ENV_PASS", "A=B", "is no name of a variable");
+        check("ENV_PASS", "OPENAI_API_KEY", "a credential of sx");
+        check("CODEX_BASE_URL", "http://127.0.0.1:99999/", "port");
+        check("ROUTER_URL", "http://127.0.0.1:9", "");
+        check("CODEX_REMOTE_URL", "ftp://x", "CODEX_REMOTE_URL");
+        check("CODEX_REMOTE_URL", "unix:/run/x", "");
+        check("HTTPS_PROXY", "http://u:hidden@h:99999", "HTTPS_PROXY");
+        check("HTTPS_PROXY", "http://h:3128", "");
+        check("ACTIVE_PROFILE", "slow", "there is fast");
+        check("ACTIVE_PROFILE", "fast", "");
+        check("MODEL", "anything", "");
+        let hidden = refusal(keys::find("ALL_PROXY").unwrap(), "http://u:hidden@h:x", &[]);
+        assert!(!hidden.unwrap().contains("hidden"));
+    }
+}
