@@ -54,27 +54,32 @@ impl Agent {
         }
         let hands = outfit.hands.take();
         self.swap(&mut outfit);
-        let tried = self.reach().and_then(|()| match hands == before {
-            true => Ok(()),
-            false => self.restart(hands).inspect_err(|_| {
-                // Two cannot run beside each other: each ends all that is left below us.
-                self.desk.hands = None;
-            }),
+        let is_other = hands != before;
+        let reached = self.reach();
+        let is_reached = reached.is_ok();
+        let tried = reached.and_then(|()| match is_other {
+            true => self.restart(hands),
+            false => Ok(()),
         });
         if let Err(failure) = tried {
             self.swap(&mut outfit);
             self.warnings.clear();
-            if self.desk.hands.is_none() {
+            if is_other && is_reached {
                 self.restart(before)?;
             }
             return Ok(Some(failure));
+        }
+        if is_other {
+            let note = "the tools were started anew; what ran in the background has ended";
+            self.warnings.push(note.to_string());
         }
         self.keep_secrets_out();
         (self.run.is_open, self.run.has_worked) = (false, false);
         self.open().map(|()| None)
     }
 
-    /// Ends the hands that run and starts others.
+    /// Ends the hands that run and starts others: two cannot run beside each other, since each ends
+    /// all that is left below us.
     fn restart(&mut self, hands: Option<client::Options>) -> Result<(), Failure> {
         self.desk.hands = None;
         let started = hands.map(Client::start).transpose();

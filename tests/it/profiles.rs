@@ -110,7 +110,7 @@ fn a_profile_may_change_the_sandbox_and_the_model_is_told() {
     running.wait_for_stdout("One.");
     std::fs::remove_file(place.path("work/in.txt")).expect("it was written");
     running.type_text("/use careful\n");
-    running.wait_for_stdout("read-only");
+    running.wait_for_stdout("what ran in the background has ended");
     running.type_text("again\n");
     running.wait_for_stdout("Two.");
     running.type_text(CTRL_D);
@@ -118,6 +118,32 @@ fn a_profile_may_change_the_sandbox_and_the_model_is_told() {
     assert!(!place.path("work/in.txt").exists());
     let input = server.requests()[2].json()["input"].to_string();
     assert!(input.contains("sandbox: read-only"));
+}
+
+/// The home directory holds the login, so no sandbox of the whole of it can be had.
+#[test]
+fn tools_that_do_not_start_are_exchanged_for_those_that_were_there() {
+    let call = Answer::new().bash("call_1", "echo still at work").whole();
+    let server = Server::start([Reply::events(&call), saying("Done.")]);
+    let place = place(&server);
+    profile(&place, "tight", "SANDBOX=workspace\n");
+    let home = place.path("home").display().to_string();
+    let mut running = place
+        .sx(["-C", &home, "--sandbox", "off"])
+        .start_on_terminal();
+    running.wait_for_stdout("> ");
+    running.type_text("/use tight\n");
+    running.wait_for_stdout("going on as before, without a profile");
+    running.type_text("go\n");
+    running.wait_for_stdout("Done.");
+    running.type_text(CTRL_D);
+    let ran = running.wait();
+    ran.check_code(0).check_printed("no sandbox: ");
+    assert!(
+        server.requests()[1]
+            .result("call_1")
+            .contains("still at work")
+    );
 }
 
 #[test]

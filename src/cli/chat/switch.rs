@@ -47,8 +47,7 @@ pub(super) fn list(ground: &Ground) -> String {
 }
 
 /// Goes on with the profile `name`, and keeps that where `is_kept`. `typed` are the settings of the
-/// command line. Only what ends the whole
-/// session is an error.
+/// command line. Only what ends the whole session is an error.
 pub(super) fn switch(
     agent: &mut Agent,
     ground: &mut Ground,
