@@ -166,11 +166,12 @@ impl Dialog<'_> {
             default => default.to_string(),
         };
         self.person.say(&format!(
-            "{}: {}\n  now {}\n  it must be {}; default {default}\n{KEY_HELP}",
+            "{}: {}\n  now {}\n  it must be {}; default {default}; since sx {}\n{KEY_HELP}",
             key.name,
             key.help,
             self.standing(key),
-            key.kind.allowed()
+            key.kind.allowed(),
+            key.since
         ))?;
         if key.secret {
             self.person
