@@ -13,6 +13,7 @@ use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
 use crate::cli::input::Input;
 use crate::cli::member;
+use crate::cli::person::Person;
 use crate::http::exchange::Request;
 use crate::http::url::Url;
 use crate::net;
@@ -36,9 +37,6 @@ const MODELS_SHOWN_MAX: usize = 3;
 
 /// Of what a stranger says of itself, as much as fits on a line.
 const NAME_CHARS_MAX: usize = 60;
-
-/// Longer than any answer to a yes-or-no question.
-const REPLY_BYTES_MAX: usize = 64;
 
 /// What is done about a gateway that nobody named.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,17 +91,14 @@ pub fn find(ground: &Ground, input: &Input<'_>, manner: Manner) -> Result<Option
             Fault::new(Exit::Settings, what).hint(format!("if it is yours, {}", keep(ground)))
         );
     }
-    input.say(&format!("{there}\nSend this conversation there? [y/N] "))?;
-    let reply = input.line(REPLY_BYTES_MAX).inspect_err(|_| {
-        // The question's line is still open. If nobody can be told, the fault says more.
-        let _ = input.say("\n");
-    })?;
-    match reply.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => {
-            input.say(&format!("For this run. To keep it, {}\n", keep(ground)))?;
+    let person = Person::of(input);
+    let question = format!("{there}\nSend this conversation there?");
+    match person.agrees(&question, false)? {
+        true => {
+            person.say(&format!("For this run. To keep it, {}\n", keep(ground)))?;
             Ok(Some(url))
         }
-        _ => Err(member::no_gateway(settings, "")),
+        false => Err(member::no_gateway(settings, "")),
     }
 }
 

@@ -27,6 +27,7 @@ use std::path::Path;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Reads, and knows what ends the wait for more.
+#[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// Ctrl-C and its kin.
     pub signals: &'a Signals,
@@ -47,7 +48,7 @@ impl Input<'_> {
         let name = "stdin";
         let stdin = io::stdin().as_fd().try_clone_to_owned();
         let stdin = stdin.map_err(|error| unreadable(name, &error))?;
-        self.to_end(File::from(stdin), name, bytes_max)
+        self.read_whole(File::from(stdin), name, bytes_max)
     }
 
     /// One line of stdin; its end is as good as a line's.
@@ -90,10 +91,10 @@ impl Input<'_> {
             .custom_flags(NO_WAIT)
             .open(path);
         let file = file.map_err(|error| unreadable(&name, &error))?;
-        self.to_end(file, &name, bytes_max)
+        self.read_whole(file, &name, bytes_max)
     }
 
-    fn to_end(&self, mut file: File, name: &str, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+    fn read_whole(&self, mut file: File, name: &str, bytes_max: usize) -> Result<Vec<u8>, Fault> {
         let mut bytes = Vec::new();
         let mut piece = vec![0; PIECE_BYTES];
         loop {

@@ -23,9 +23,12 @@ impl<'a> Person<'a> {
     /// Who sits there takes the time that they need.
     pub fn new(signals: &'a Signals) -> Person<'a> {
         let deadline = Deadline::never();
-        Person {
-            input: Input { signals, deadline },
-        }
+        Person::of(&Input { signals, deadline })
+    }
+
+    /// Who sits there has the time of `input`.
+    pub fn of(input: &Input<'a>) -> Person<'a> {
+        Person { input: *input }
     }
 
     /// Whether there is one: both ends of the conversation are a terminal.

@@ -11,6 +11,7 @@ use crate::cli::fault::Fault;
 use crate::cli::ground::Ground;
 use crate::cli::ground::Site;
 use crate::cli::input::Input;
+use crate::cli::person::Person;
 use crate::config;
 use crate::config::FILE_NAME;
 use crate::config::Found;
@@ -37,9 +38,6 @@ use std::path::PathBuf;
 
 /// More files than a person looks through at once; each is held until all are known to be good.
 const FILES_MAX: usize = 100;
-
-/// Longer than any answer to the question.
-const REPLY_BYTES_MAX: usize = 64;
 
 /// More lines of one file than a person reads; how many more there are is said. What could loosen
 /// a guard is not among those: a stranger would fill the lines before it.
@@ -275,6 +273,7 @@ fn wants_trust(path: &Path, warnings: &[Warning], bytes: &[u8]) -> bool {
 pub fn ask(ground: Ground, input: &Input<'_>) -> Result<Ground, Fault> {
     let trust = Trust::new(ground.places.state_dir.as_deref());
     let is_strange = |looked: &&Looked| looked.found == Found::Read && !looked.is_trusted;
+    let person = Person::of(input);
     let mut is_changed = false;
     for looked in ground.settings.files().iter().filter(is_strange) {
         let Ok(Some(bytes)) = disk::read(&looked.path) else {
@@ -287,17 +286,14 @@ pub fn ask(ground: Ground, input: &Input<'_>) -> Result<Ground, Fault> {
         if refusal.is_err() || trust.is_refused(&looked.path, &bytes) {
             continue;
         }
-        input.say(&format!(
+        let question = format!(
             "{} came with this project and sets more than it may:\n{}\
              Trust it as it is? [y]es, [N]ot now, ne[v]er: ",
             shown(&looked.path),
             content(&bytes)
-        ))?;
-        let reply = input.line(REPLY_BYTES_MAX).inspect_err(|_| {
-            // The question's line is still open. If nobody can be told, the fault says more.
-            let _ = input.say("\n");
-        })?;
-        let kept = match reply.trim().to_ascii_lowercase().as_str() {
+        );
+        let reply = person.line(&question)?.unwrap_or_default();
+        let kept = match reply.to_ascii_lowercase().as_str() {
             "y" | "yes" => {
                 is_changed = true;
                 trust.accept(&looked.path, &bytes)
