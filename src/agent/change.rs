@@ -12,12 +12,17 @@ use crate::agent::own::fetch::Web;
 use crate::auth;
 use crate::auth::Why;
 use crate::base::secret::Secret;
+use crate::chat::Message;
 use crate::hands::client;
 use crate::hands::client::Client;
 use crate::net;
 use crate::net::drive;
 use crate::provider::Provider;
 use std::mem;
+
+/// What the model is told whose tools were started anew.
+const ANEW: &str = "The tools were started anew with other settings: background jobs of before \
+                    are ended, and the files that held their output are gone.";
 
 /// Everything of an agent that settings decide.
 pub struct Outfit {
@@ -54,9 +59,10 @@ impl Agent {
         }
         let hands = outfit.hands.take();
         self.swap(&mut outfit);
-        let tried = self.reach().and_then(|()| match hands == before {
-            true => Ok(()),
-            false => self.restart(hands).inspect_err(|_| {
+        let are_others = hands != before;
+        let tried = self.reach().and_then(|()| match are_others {
+            false => Ok(()),
+            true => self.restart(hands).inspect_err(|_| {
                 // Two cannot run beside each other: each ends all that is left below us.
                 self.desk.hands = None;
             }),
@@ -66,12 +72,25 @@ impl Agent {
             self.warnings.clear();
             if self.desk.hands.is_none() {
                 self.restart(before)?;
+                self.tell_of_new_hands();
             }
             return Ok(Some(failure));
         }
         self.keep_secrets_out();
         (self.run.is_open, self.run.has_worked) = (false, false);
-        self.open().map(|()| None)
+        self.open()?;
+        if are_others {
+            self.tell_of_new_hands();
+        }
+        Ok(None)
+    }
+
+    /// Tells a model that has used its tools, and so may wait for a job.
+    fn tell_of_new_hands(&mut self) {
+        let is_result = |message: &Message| matches!(message, Message::Results(_));
+        if self.history.iter().any(is_result) {
+            self.remember(Message::Context(ANEW.to_string()));
+        }
     }
 
     /// Ends the hands that run and starts others.
