@@ -12,12 +12,17 @@ use crate::agent::own::fetch::Web;
 use crate::auth;
 use crate::auth::Why;
 use crate::base::secret::Secret;
+use crate::chat::Message;
 use crate::hands::client;
 use crate::hands::client::Client;
 use crate::net;
 use crate::net::drive;
 use crate::provider::Provider;
 use std::mem;
+
+/// What the model is told whose tools were started anew.
+const ANEW: &str = "The tools were started anew with other settings: background jobs of before \
+                    are ended, and the files that held their output are gone.";
 
 /// Everything of an agent that settings decide.
 pub struct Outfit {
@@ -66,6 +71,7 @@ impl Agent {
             self.warnings.clear();
             if is_other && is_reached {
                 self.restart(before)?;
+                self.tell_of_new_hands();
             }
             return Ok(Some(failure));
         }
@@ -75,7 +81,19 @@ impl Agent {
         }
         self.keep_secrets_out();
         (self.run.is_open, self.run.has_worked) = (false, false);
-        self.open().map(|()| None)
+        self.open()?;
+        if is_other {
+            self.tell_of_new_hands();
+        }
+        Ok(None)
+    }
+
+    /// Tells a model that has used its tools, and so may wait for a job.
+    fn tell_of_new_hands(&mut self) {
+        let is_result = |message: &Message| matches!(message, Message::Results(_));
+        if self.history.iter().any(is_result) {
+            self.remember(Message::Context(ANEW.to_string()));
+        }
     }
 
     /// Ends the hands that run and starts others: two cannot run beside each other, since each ends

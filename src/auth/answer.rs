@@ -62,7 +62,7 @@ fn of_line(text: &str, source: &str) -> Result<Token, &'static str> {
         return Err("it is too long for a token");
     }
     if !fits_a_field(text) {
-        return Err("it is no token: a token is one word of printable ASCII");
+        return Err("a token is one word of printable ASCII");
     }
     if text.starts_with('<') {
         return Err("it is a page and no token");
@@ -187,12 +187,12 @@ mod tests {
         check("{\"access_token\":7}", Err("it has no access_token"));
         check(
             "{\"access_token\":\"\"}",
-            Err("it is no token: a token is one word of printable ASCII"),
+            Err("a token is one word of printable ASCII"),
         );
         check("{oh", Err("it is no JSON object"));
         check(
             "command not found",
-            Err("it is no token: a token is one word of printable ASCII"),
+            Err("a token is one word of printable ASCII"),
         );
         check("<html>", Err("it is a page and no token"));
         check(

@@ -93,7 +93,7 @@ pub fn find(ground: &Ground, input: &Input<'_>, manner: Manner) -> Result<Option
     }
     let person = Person::of(input);
     let question = format!("{there}\nSend this conversation there?");
-    match person.agrees(&question, false)? {
+    match person.agrees(&question, false)?.unwrap_or(false) {
         true => {
             person.say(&format!("For this run. To keep it, {}\n", keep(ground)))?;
             Ok(Some(url))

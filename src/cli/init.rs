@@ -10,6 +10,7 @@ use crate::base::text;
 use crate::cli::args;
 use crate::cli::args::Common;
 use crate::cli::args::Exec;
+use crate::cli::config::check;
 use crate::cli::config::draft::Draft;
 use crate::cli::credential;
 use crate::cli::exec;
@@ -25,6 +26,7 @@ use crate::cli::status;
 use crate::cli::stop;
 use crate::config::Layer;
 use crate::config::Origin;
+use crate::config::Tier;
 use crate::config::keys;
 use crate::config::keys::Key;
 use crate::provider::router::DEFAULT_URL;
@@ -78,7 +80,9 @@ pub fn run(program: &OsStr, common: &Common) -> Result<Exit, Fault> {
         Some(Exit::Done) => {}
         Some(exit) => return Ok(exit),
     }
-    wizard.keep()?;
+    let Some(is_kept) = wizard.keep()? else {
+        return Err(gone());
+    };
     let overrides = wizard.typed;
     wizard.person.say("\nThe first request:\n\n")?;
     let common = Common {
@@ -95,9 +99,11 @@ pub fn run(program: &OsStr, common: &Common) -> Result<Exit, Fault> {
         fault.exit
     });
     person.say(match exit {
-        Exit::Done => {
+        Exit::Done if is_kept => {
             "\nIt works: `sx` talks, `sx exec PROMPT` does one task, `sx help` is the manual.\n"
         }
+        Exit::Done => "\nIt works, and nothing is kept of it: `sx init` asks again.\n",
+        Exit::Signal(_) => "\nStopped before there was an answer: `sx init` asks again.\n",
         _ => "\nSo it does not work yet: `sx doctor` looks closer, `sx init` asks again.\n",
     })?;
     Ok(exit)
@@ -229,47 +235,50 @@ impl Wizard<'_> {
             } else {
                 typed
             };
-            match key.accept(&typed) {
-                Some(value) if value == self.ground.settings.text(name) => return Ok(true),
-                Some(value) => {
+            match fitting(key, &typed) {
+                Ok(value) if value == self.ground.settings.text(name) => return Ok(true),
+                Ok(value) => {
                     self.set(name, &value)?;
                     return Ok(true);
                 }
-                None => {
-                    let allowed = key.kind.allowed();
-                    self.person.say(&format!("  it must be {allowed}\n"))?;
-                }
+                Err(why) => self.person.say(&why)?,
             }
         }
     }
 
-    /// The key of a service, unless there is one or none is needed.
+    /// The key of a service. One that is there may be the wrong one; a server of one's own may
+    /// need none.
     fn key(&mut self, provider: &str) -> Result<Option<Exit>, Fault> {
-        if let Some(name) = credential::api_key(&self.ground.settings) {
+        let here = credential::api_key(&self.ground.settings);
+        if let Some(name) = here {
             let origin = self.ground.settings.setting(name).origin.to_string();
             let said = format!("  the key of {name}, from {origin}\n");
             self.person.say(&text::harmless(&said))?;
-            return Ok(Some(Exit::Done));
         }
-        let name = match provider {
+        let name = here.unwrap_or(match provider {
             "anthropic" => "ANTHROPIC_API_KEY",
             "gemini" => "GEMINI_API_KEY",
             _ => "OPENAI_API_KEY",
-        };
+        });
         let is_needed = credential::check_key(&self.ground.settings).is_err();
+        let none = match (here, is_needed) {
+            (Some(_), _) => ", Enter keeps it",
+            (None, true) => "",
+            (None, false) => ", Enter for none",
+        };
         loop {
-            let none = if is_needed { "" } else { ", Enter for none" };
             let prompt = format!("  Key ({name}), not shown while you type{none}: ");
             let Some(typed) = self.person.secret(&prompt)? else {
                 return Ok(None);
             };
-            match known(name)?.accept(&typed) {
-                Some(value) if !value.is_empty() => {
+            match fitting(known(name)?, &typed) {
+                Ok(value) if !value.is_empty() => {
                     self.set(name, &value)?;
                     return Ok(Some(Exit::Done));
                 }
-                Some(_) if !is_needed => return Ok(Some(Exit::Done)),
-                _ => self.person.say("  a key is needed; it is one line\n")?,
+                Ok(_) if !is_needed => return Ok(Some(Exit::Done)),
+                Ok(_) => self.person.say("  a key is needed\n")?,
+                Err(why) => self.person.say(&why)?,
             }
         }
     }
@@ -287,10 +296,14 @@ impl Wizard<'_> {
             Err(error) => error.to_string(),
         };
         self.person.say(&format!("  {}\n", text::harmless(&why)))?;
-        if !self.person.agrees("  Log in now?", true)? {
-            let what = "nobody pays: there is no login";
-            let hint = "`sx login` makes one; `sx help credentials` has other ways";
-            return Err(Fault::new(Exit::Settings, what).hint(hint));
+        match self.person.agrees("  Log in now?", true)? {
+            None => return Ok(None),
+            Some(true) => {}
+            Some(false) => {
+                let what = "nobody pays: there is no login";
+                let hint = "`sx login` makes one; `sx help credentials` has other ways";
+                return Err(Fault::new(Exit::Settings, what).hint(hint));
+            }
         }
         let options = args::Login {
             way: None,
@@ -307,10 +320,8 @@ impl Wizard<'_> {
             .map_err(|error| Fault::new(Exit::Settings, &error).hint(error.hint()))?;
         let said = format!("  {}\n", standing.pays);
         self.person.say(&text::harmless(&said))?;
-        match self.person.agrees("  Go on with it?", false)? {
-            true => Ok(Some(Exit::Done)),
-            false => Ok(None),
-        }
+        let does_agree = self.person.agrees("  Go on with it?", false)?;
+        Ok(does_agree.filter(|yes| *yes).map(|_| Exit::Done))
     }
 
     /// The model; false where the person left.
@@ -336,12 +347,12 @@ impl Wizard<'_> {
                     Ok(exit) => return Err(Fault::new(exit, "stopped; nothing was written")),
                     Err(fault) => self.person.say(&format!("  {}\n", fault.what))?,
                 },
-                name => match known("MODEL")?.accept(name) {
-                    Some(name) => {
+                name => match fitting(known("MODEL")?, name) {
+                    Ok(name) => {
                         self.set("MODEL", &name)?;
                         return Ok(true);
                     }
-                    None => self.person.say("  it must be one line of text\n")?,
+                    Err(why) => self.person.say(&why)?,
                 },
             }
         }
@@ -358,9 +369,11 @@ impl Wizard<'_> {
     /// Notes a choice, for the file and for the first request.
     fn set(&mut self, name: &'static str, value: &str) -> Result<(), Fault> {
         let key = known(name)?;
-        if self.ground.settings.setting(name).origin == Origin::Environment {
-            let line = format!("  note: the environment sets {name} too, and counts more later\n");
-            self.person.say(&line)?;
+        let origin = &self.ground.settings.setting(name).origin;
+        // What stands on our command line does not count later, and neither does what was chosen.
+        if *origin != Origin::CommandLine && origin.beats(Tier::User) {
+            let line = format!("  note: {origin} sets {name} too, and counts more later\n");
+            self.person.say(&text::harmless(&line))?;
         }
         self.draft.set(key, Some(value));
         self.typed.push((name.to_string(), value.to_string()));
@@ -368,29 +381,56 @@ impl Wizard<'_> {
         Ok(())
     }
 
-    /// Writes the file, if the person agrees.
-    fn keep(&mut self) -> Result<(), Fault> {
+    /// Writes the file, if the person agrees. Whether it says all that was chosen; nothing where
+    /// the person left.
+    fn keep(&mut self) -> Result<Option<bool>, Fault> {
         if !self.draft.is_changed() {
-            return self.person.say("\nYour settings say all this already.\n");
-        }
-        let difference = self.draft.difference();
-        self.person
-            .say(&format!("\nThis is written:\n{difference}"))?;
-        if !self.person.agrees("Write it?", true)? {
-            return self
-                .person
-                .say("  not written; the first request takes it all the same\n");
+            self.person.say("\nYour settings say all this already.\n")?;
+            return Ok(Some(true));
         }
         let path = shown(&self.draft.path);
-        let said = match self.draft.write() {
-            Ok((_, None)) => "  written\n".to_string(),
-            Ok((_, Some(exposure))) => format!("  written; {exposure}\n"),
-            Err(error) => format!(
-                "  cannot write {path}: {error}\n  \
-                 set HOME or SX_CONFIG_DIR; the first request takes your answers all the same\n"
-            ),
-        };
-        self.person.say(&text::harmless(&said))
+        loop {
+            let difference = self.draft.difference();
+            self.person
+                .say(&format!("\nThis is written:\n{difference}"))?;
+            match self.person.agrees("Write it?", true)? {
+                Some(true) => {}
+                Some(false) => {
+                    let said = "  not written; the first request takes it all the same\n";
+                    self.person.say(said)?;
+                    return Ok(Some(false));
+                }
+                None => return Ok(None),
+            }
+            let (said, is_kept) = match self.draft.write() {
+                Ok((_, None)) => ("  written\n".to_string(), Some(true)),
+                Ok((_, Some(exposure))) => (format!("  written; {exposure}\n"), Some(true)),
+                Err(error) if self.draft.take_up() => (format!("  {path}: {error}\n"), None),
+                Err(error) => {
+                    let said = format!(
+                        "  cannot write {path}: {error}\n  set HOME or SX_CONFIG_DIR; \
+                         the first request takes your answers all the same\n"
+                    );
+                    (said, Some(false))
+                }
+            };
+            self.person.say(&text::harmless(&said))?;
+            if is_kept.is_some() {
+                return Ok(is_kept);
+            }
+        }
+    }
+}
+
+/// What was typed as a value that `key` can have and its module can use; else what the person is
+/// told.
+fn fitting(key: &Key, typed: &str) -> Result<String, String> {
+    let Some(value) = key.accept(typed) else {
+        return Err(format!("  it must be {}\n", key.kind.allowed()));
+    };
+    match check::refusal(key, &value, &[]) {
+        None => Ok(value),
+        Some(why) => Err(text::harmless(&format!("  that cannot be used: {why}\n")).into_owned()),
     }
 }
 

@@ -7,12 +7,17 @@ use crate::cli::fault::Fault;
 use crate::cli::input::Input;
 use crate::sys::signals::Signals;
 use crate::sys::tty::Hush;
+use crate::term::lines;
 use std::io;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
 /// Longer than any key or token that is pasted.
 const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What the person is told whose line was longer than a terminal lets through.
+const CUT: &str = "\n  not taken: the terminal cuts a line off after 4095 bytes
+  `sx config --set KEY - <FILE` takes a longer one\n";
 
 /// Asks and hears.
 pub struct Person<'a> {
@@ -41,16 +46,22 @@ impl<'a> Person<'a> {
         self.input.say(words)
     }
 
-    /// The next line without the blanks around it; `None` where the person left (Ctrl-D).
+    /// The next line without the blanks around it; `None` where the person left (Ctrl-D). Asks
+    /// again for a line that the terminal cut.
     pub fn line(&self, prompt: &str) -> Result<Option<String>, Fault> {
-        self.say(prompt)?;
-        let line = self.input.next_line(LINE_BYTES_MAX);
-        // The prompt's line is still open then. If nobody can be told, the fault says more.
-        let is_open = !matches!(line, Ok(Some(_)));
-        if is_open {
-            let _ = self.say("\n");
+        loop {
+            self.say(prompt)?;
+            let line = self.input.next_line(LINE_BYTES_MAX);
+            // The prompt's line is still open then. If nobody can be told, the fault says more.
+            let is_open = !matches!(line, Ok(Some(_)));
+            if is_open {
+                let _ = self.say("\n");
+            }
+            match line? {
+                Some(line) if lines::is_cut(&line) => self.say(CUT)?,
+                line => return Ok(line.map(|line| line.trim().to_string())),
+            }
         }
-        Ok(line?.map(|line| line.trim().to_string()))
     }
 
     /// The same without the terminal showing what is typed.
@@ -69,17 +80,17 @@ impl<'a> Person<'a> {
         line
     }
 
-    /// Whether the person says yes; nothing is `default`, and to leave is no.
-    pub fn agrees(&self, question: &str, default: bool) -> Result<bool, Fault> {
+    /// Whether the person says yes; an empty line is `default`. `None` where they left.
+    pub fn agrees(&self, question: &str, default: bool) -> Result<Option<bool>, Fault> {
         let choice = if default { "[Y/n]" } else { "[y/N]" };
         loop {
             let Some(reply) = self.line(&format!("{question} {choice} "))? else {
-                return Ok(false);
+                return Ok(None);
             };
             match reply.to_ascii_lowercase().as_str() {
-                "" => return Ok(default),
-                "y" | "yes" => return Ok(true),
-                "n" | "no" => return Ok(false),
+                "" => return Ok(Some(default)),
+                "y" | "yes" => return Ok(Some(true)),
+                "n" | "no" => return Ok(Some(false)),
                 _ => self.say("  y or n\n")?,
             }
         }

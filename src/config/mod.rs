@@ -156,6 +156,17 @@ pub enum Origin {
     CommandLine,
 }
 
+impl Origin {
+    /// Whether it counts more than a file of `tier`.
+    pub fn beats(&self, tier: Tier) -> bool {
+        match self {
+            Origin::Environment | Origin::CommandLine => true,
+            Origin::File { tier: own, .. } => *own > tier,
+            Origin::Default | Origin::Implied(_) => false,
+        }
+    }
+}
+
 /// A key with its value and who set it.
 #[derive(Clone, Debug)]
 pub struct Setting {

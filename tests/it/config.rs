@@ -363,6 +363,14 @@ fn a_secret_is_read_from_stdin_and_shown_nowhere_and_a_broken_file_is_mended() {
     let place = Place::new();
     let file = "home/.config/sx/scorpiox-env.txt";
     let set = |words: &[&str]| place.sx(["config", "--set"].iter().chain(words));
+    let ran = set(&["MODEL", "x", "--tier", "profile:deep"]).run();
+    ran.check_code(0)
+        .check_said("MODEL is sonnet until its profile is active");
+    for (typed, code) in [("", 2), ("\n", 0)] {
+        let ran = set(&["OPENAI_API_KEY", "-"]).stdin(typed).run();
+        ran.check_code(code);
+        assert!(!ran.text().contains('…'), "{}", ran.text());
+    }
     let ran = set(&["OPENAI_API_KEY", "-"]).stdin("sk-hidden\n").run();
     ran.check_code(0);
     assert!(!ran.text().contains("sk-hidden"), "{}", ran.text());

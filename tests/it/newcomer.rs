@@ -213,6 +213,76 @@ fn init_ends_with_the_reason_and_writes_nothing_unasked() {
 }
 
 #[test]
+fn init_asks_again_for_a_key_and_a_model_that_are_there() {
+    let place = Place::new();
+    let server = Server::start([saying("I am ready."), saying("Once more.")]);
+    let before = format!(
+        "PROVIDER=openai\nOPENAI_BASE_URL={}/v1\nOPENAI_API_KEY=sk-old\n",
+        server.origin()
+    );
+    place.write(OWN, &before);
+    place.write("work/scorpiox-env.txt", "MODEL=of-project\n");
+    let start = |last: &[(&str, &str)]| {
+        let sx = place.sx(["init"]).env("OPENAI_WIRE", "responses");
+        let mut running = sx.start_on_terminal();
+        let key = "  Key (OPENAI_API_KEY), not shown while you type, Enter keeps it: ";
+        let too_long = "k".repeat(5000) + "\n";
+        let steps = [
+            ("[openai]: ", "\n"),
+            ("Address", "nonsense\n"),
+            ("it must be an address", "http://127.0.0.1:99999\n"),
+            ("that cannot be used", "\n"),
+            (key, &too_long),
+            (&format!("takes a longer one\r\n{key}"), "Bearer sk-new\n"),
+            (&format!("of printable ASCII\r\n{key}"), "sk-new\n"),
+            ("[of-project]: ", "tiny\n"),
+            ("work/scorpiox-env.txt:1 sets MODEL too", "\n"),
+        ];
+        converse(&mut running, &steps);
+        converse(&mut running, last);
+        running.wait()
+    };
+    start(&[("Write it? [Y/n] ", CTRL_D)])
+        .check_code(2)
+        .check_printed("nothing was written");
+    assert_eq!(server.requests().len(), 0, "who left sends nothing");
+    start(&[("Write it? [Y/n] ", "n\n")])
+        .check_code(0)
+        .check_printed("It works, and nothing is kept");
+    assert_eq!(place.read(OWN), before);
+    start(&[("Write it? [Y/n] ", "\n")]).check_code(0);
+    assert_eq!(
+        place.read(OWN),
+        before.replace("sk-old", "sk-new") + "MODEL=tiny\n"
+    );
+}
+
+#[test]
+fn what_another_program_writes_meanwhile_is_kept() {
+    let place = Place::new();
+    place.write(OWN, "MODEL=first\n");
+    let mut running = place.sx(["config"]).start_on_terminal();
+    converse(
+        &mut running,
+        &[("config> ", "MODEL\n"), ("MODEL=", "mine\n")],
+    );
+    converse(&mut running, &[("noted", "q\n")]);
+    running.wait_for_stdout("Write this?");
+    place.write(OWN, "RETRY_MAX=3\nMODEL=theirs\n");
+    running.type_text("y\n");
+    converse(
+        &mut running,
+        &[
+            ("your changes are made in what it wrote", "w\n"),
+            ("- line 2: MODEL=theirs", "y\n"),
+            ("  written", CTRL_D),
+        ],
+    );
+    running.wait().check_code(0);
+    assert_eq!(place.read(OWN), "RETRY_MAX=3\nMODEL=mine\n");
+}
+
+#[test]
 fn settings_are_changed_in_a_conversation_and_seen_before_they_are_written() {
     let place = Place::new();
     place.write(OWN, "# mine\r\nPROVIDER = openai\r\nRETRY_MAX=3");

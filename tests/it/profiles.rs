@@ -29,6 +29,30 @@ fn profile(place: &Place, name: &str, text: &str) {
 }
 
 #[test]
+fn a_model_is_told_that_its_jobs_are_ended() {
+    let arguments = serde_json::json!({"command": "sleep 300", "background": true});
+    let job = Answer::new().call("call_1", "bash", &arguments).whole();
+    let server = Server::start([Reply::events(&job), saying("Begun."), saying("Seen.")]);
+    let place = place(&server);
+    profile(&place, "careful", "SANDBOX=read-only\n");
+    let mut running = place.sx([""; 0]).start_on_terminal();
+    let mut step = |typed: &str, said: &str| {
+        running.type_text(typed);
+        running.wait_for_stdout(said);
+    };
+    step("begin\n", "Begun.");
+    step("/use careful\nwell\n", "Seen.");
+    running.type_text(CTRL_D);
+    running.wait().check_code(0);
+    let requests = server.requests_to("/responses");
+    let is_told = |index: usize| {
+        let input = serde_json::Value::from(requests[index].input().to_vec());
+        input.to_string().contains("background jobs of before")
+    };
+    assert!(!is_told(1) && is_told(2));
+}
+
+#[test]
 fn a_profile_is_put_on_in_the_middle_and_taken_off_if_it_does_not_start() {
     let replies = ["From the first.", "Still the first.", "The first again."];
     let first = Server::start(replies.map(saying));

@@ -1,6 +1,8 @@
 //! Whether a value that is one of its kind is also one that its module can use: asked before it is
 //! written into a file.
 
+use crate::auth::handed::Given;
+use crate::base::secret::Secret;
 use crate::cli::build;
 use crate::cli::credential;
 use crate::cli::fault::Fault;
@@ -29,6 +31,14 @@ pub fn refusal(key: &Key, value: &str, profiles: &[String]) -> Option<String> {
         "ENV_PASS" => alone(key, value, |settings| build::env_pass(settings).map(drop)),
         "RESOLVE" => alone(key, value, |settings| build::network(settings).map(drop)),
         "CODEX_ORIGINATOR" => alone(key, value, |settings| build::identity(settings).map(drop)),
+        "ANTHROPIC_API_KEY" | "GEMINI_API_KEY" | "GOOGLE_API_KEY" | "OPENAI_API_KEY" => {
+            let text = Secret::new(value);
+            let given = Given {
+                setting: key.name,
+                text,
+            };
+            return given.token().err().map(|error| error.to_string());
+        }
         "CODEX_REMOTE_URL" => alone(key, value, |settings| {
             credential::remote(settings).map(drop)
         }),
@@ -112,6 +122,9 @@ mod tests {
         check("ACTIVE_PROFILE", "slow", "there is fast");
         check("ACTIVE_PROFILE", "fast", "");
         check("MODEL", "anything", "");
+        check("OPENAI_API_KEY", "sk-1", "");
+        check("OPENAI_API_KEY", "sk-hidden 2", "one word");
+        check("ANTHROPIC_API_KEY", "Bearer sk", "one word");
         let hidden = refusal(keys::find("ALL_PROXY").unwrap(), "http://u:hidden@h:x", &[]);
         assert!(!hidden.unwrap().contains("hidden"));
     }

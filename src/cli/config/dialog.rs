@@ -18,7 +18,6 @@ use crate::cli::person::Person;
 use crate::cli::stop;
 use crate::config;
 use crate::config::Layer;
-use crate::config::Origin;
 use crate::config::groups::GROUPS;
 use crate::config::groups::Group;
 use crate::config::keys;
@@ -104,8 +103,11 @@ impl Dialog<'_> {
                     _ => self.word(&word)?,
                 },
             };
-            if next == Next::Leave && self.leave()? {
-                return Ok(());
+            if next == Next::Leave {
+                match self.leave()? {
+                    true => return Ok(()),
+                    false => next = Next::Stay,
+                }
             }
         }
     }
@@ -143,7 +145,7 @@ impl Dialog<'_> {
             "l" | "list" => return Ok(Next::List),
             "?" | "h" | "help" => self.person.say(HELP)?,
             "d" | "diff" => self.show_difference()?,
-            "w" | "write" => self.write()?,
+            "w" | "write" => self.write().map(drop)?,
             _ => match keys::find(&word.to_ascii_uppercase()) {
                 Some(key) => return self.key(key),
                 None => {
@@ -251,13 +253,10 @@ impl Dialog<'_> {
             return None;
         };
         let origin = &ground.settings.setting(key.name).origin;
-        let is_stronger = match origin {
-            Origin::Environment | Origin::CommandLine => true,
-            Origin::File { tier, .. } => *tier > self.layer.tier(),
-            Origin::Default | Origin::Implied(_) => false,
-        };
         let said = format!("{origin} sets it too, and counts more");
-        is_stronger.then(|| text::harmless(&said).into_owned())
+        origin
+            .beats(self.layer.tier())
+            .then(|| text::harmless(&said).into_owned())
     }
 
     fn show_difference(&self) -> Result<(), Fault> {
@@ -267,10 +266,11 @@ impl Dialog<'_> {
         }
     }
 
-    fn write(&mut self) -> Result<(), Fault> {
+    /// Shows what is changed, and writes it if the person agrees; false where that failed.
+    fn write(&mut self) -> Result<bool, Fault> {
         self.show_difference()?;
-        if !self.draft.is_changed() || !self.person.agrees("Write this?", false)? {
-            return Ok(());
+        if !self.draft.is_changed() || self.person.agrees("Write this?", false)? != Some(true) {
+            return Ok(true);
         }
         let said = match self.draft.write() {
             Ok((written, exposure)) => {
@@ -284,22 +284,32 @@ impl Dialog<'_> {
                     text::harmless(&exposure.unwrap_or_default())
                 )
             }
-            Err(error) => format!("  cannot write {}: {error}\n", shown(&self.draft.path)),
+            Err(error) => {
+                let error = text::harmless(&error.to_string()).into_owned();
+                let path = shown(&self.draft.path);
+                self.person
+                    .say(&format!("  cannot write {path}: {error}\n"))?;
+                if self.draft.take_up() {
+                    self.look();
+                    self.person.say(
+                        "  your changes are made in what it wrote: w shows and writes them\n",
+                    )?;
+                }
+                return Ok(false);
+            }
         };
         self.person.say(&said)?;
-        match &self.ground {
-            Some(Err(fault)) => {
-                let what = text::harmless(&fault.what);
-                self.person.say(&format!("  still wrong: {what}\n"))
-            }
-            _ => Ok(()),
+        if let Some(Err(fault)) = &self.ground {
+            let what = text::harmless(&fault.what);
+            self.person.say(&format!("  still wrong: {what}\n"))?;
         }
+        Ok(true)
     }
 
     /// Whether the person may go: what they changed is written, or given up.
     fn leave(&mut self) -> Result<bool, Fault> {
-        if self.draft.is_changed() {
-            self.write()?;
+        if self.draft.is_changed() && !self.write()? {
+            return Ok(false);
         }
         if self.draft.is_changed() {
             self.person.say("  nothing was written\n")?;

@@ -15,6 +15,7 @@ use crate::config::write::Change;
 use crate::config::write::Written;
 use crate::config::write::lines_of;
 use std::io;
+use std::mem;
 use std::path::PathBuf;
 
 /// The file, and what it shall become.
@@ -23,8 +24,8 @@ pub struct Draft {
     pub path: PathBuf,
     was: Option<Vec<u8>>,
     now: Vec<u8>,
-    /// The keys that were touched, in the order of their first change.
-    touched: Vec<&'static Key>,
+    /// The last change of each key, in the order of their first one.
+    changes: Vec<(&'static Key, Option<String>)>,
 }
 
 impl Draft {
@@ -43,7 +44,7 @@ impl Draft {
             path,
             now: was.clone().unwrap_or_default(),
             was,
-            touched: Vec::new(),
+            changes: Vec::new(),
         })
     }
 
@@ -51,9 +52,26 @@ impl Draft {
     pub fn set(&mut self, key: &'static Key, value: Option<&str>) {
         let change = value.map_or(Change::Unset, Change::Set);
         self.now = write::changed(&self.now, key.name, change);
-        if !self.touched.iter().any(|touched| touched.name == key.name) {
-            self.touched.push(key);
+        let value = value.map(str::to_string);
+        match self.changes.iter_mut().find(|(of, _)| of.name == key.name) {
+            Some((_, last)) => *last = value,
+            None => self.changes.push((key, value)),
         }
+    }
+
+    /// Makes the same changes in what another program wrote meanwhile; whether one did.
+    pub fn take_up(&mut self) -> bool {
+        let Ok(mut draft) = Draft::open(self.path.clone()) else {
+            return false;
+        };
+        if draft.was == self.was {
+            return false;
+        }
+        for (key, value) in mem::take(&mut self.changes) {
+            draft.set(key, value.as_deref());
+        }
+        *self = draft;
+        true
     }
 
     /// What the file will say of `key`; `None` where that is nothing.
@@ -76,7 +94,7 @@ impl Draft {
     /// The difference: lines that go with `-`, lines that come with `+`, secrets masked.
     pub fn difference(&self) -> String {
         let mut said = format!("  {}\n", input::shown(&self.path));
-        for key in &self.touched {
+        for (key, _) in &self.changes {
             let old = lines_of(self.was.as_deref().unwrap_or_default(), key.name);
             let new = lines_of(&self.now, key.name);
             if self.changes(key) || old.len() != new.len() {
@@ -94,9 +112,9 @@ impl Draft {
     pub fn write(&mut self) -> io::Result<(Written, Option<String>)> {
         let _lock = disk::lock(&self.path)?;
         disk::replace(&self.path, Some(self.was.as_deref()), &self.now)?;
-        let has_secret = self.touched.iter().any(|key| key.secret);
+        let has_secret = self.changes.iter().any(|(key, _)| key.secret);
         let exposure = edit::exposure(&self.path).filter(|_| has_secret);
-        self.touched.clear();
+        self.changes.clear();
         let now = self.now.clone();
         let was = self.was.replace(now.clone());
         Ok((Written { was, now }, exposure))
@@ -144,7 +162,16 @@ mod tests {
         // Somebody else writes it: nothing of theirs is lost.
         fs::write(&path, "MODEL=theirs\n").unwrap();
         assert!(draft.write().unwrap_err().to_string().contains("meanwhile"));
+        assert!(draft.take_up() && !draft.take_up());
+        draft.set(key("RETRY_MAX"), Some("2"));
+        draft.set(key("RETRY_MAX"), None);
+        draft.write().unwrap();
+        let expected = "MODEL=b\nOPENAI_API_KEY=sk-hidden\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
         fs::write(&path, text).unwrap();
+        let mut draft = Draft::open(path.clone()).unwrap();
+        draft.set(key("RETRY_MAX"), None);
+        draft.set(key("OPENAI_API_KEY"), Some("sk-hidden"));
         draft.write().unwrap();
         let expected = "# mine\r\nMODEL=a\r\nMODEL=b\r\nOPENAI_API_KEY=sk-hidden\r\n";
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);

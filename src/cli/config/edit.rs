@@ -78,7 +78,7 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
     for (name, row, value) in &wanted {
         let key = text::harmless(name);
         let shown_value = match (value, row) {
-            (Some(_), Some(row)) if row.secret => "…",
+            (Some(value), Some(row)) if row.secret && !value.is_empty() => "…",
             (Some(value), _) => value,
             (None, _) => "",
         };
@@ -127,7 +127,11 @@ fn typed(row: &'static Key) -> Result<String, Fault> {
         signals: &signals,
         deadline: Deadline::never(),
     };
-    let line = input.line(VALUE_BYTES_MAX)?;
+    let line = input.next_line(VALUE_BYTES_MAX)?;
+    let line = line.ok_or_else(|| {
+        let what = format!("there is no line on stdin for {}", row.name);
+        Fault::new(Exit::Usage, what).hint("a line for each `-`; an empty one is an empty value")
+    })?;
     let value = line.trim();
     row.accept(value).ok_or_else(|| {
         let key = row;
@@ -184,6 +188,9 @@ fn what_counts(ground: &Ground, row: &Key, is_set: bool, path: &Path) -> Option<
     match (&setting.origin, untrusted) {
         (_, Some(warning)) => Some(format!("warning: {warning}")),
         (Origin::File { path, .. }, _) if is_it(path) => None,
+        (Origin::Default | Origin::Implied(_), _) if is_set => Some(format!(
+            "note: {name} is {value} until its profile is active"
+        )),
         (origin, _) if is_set => Some(format!(
             "note: {origin} sets {name}={value}, and that counts"
         )),

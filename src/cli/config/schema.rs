@@ -13,6 +13,9 @@ use serde_json::json;
 use std::io;
 use std::io::Write;
 
+/// One line of text, without tabs and other control characters.
+const LINE: &str = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
+
 /// Writes the schema.
 pub fn write(out: &mut dyn Write) -> io::Result<()> {
     let mut properties = Map::new();
@@ -76,23 +79,50 @@ fn rule(kind: &Kind) -> (&'static str, Value) {
             });
             ("size", rule)
         }
-        Kind::Duration => ("duration", pattern("^([0-9]+(ms|s|m|h)?)?$")),
+        Kind::Duration => ("duration", pattern("^(0*[1-9][0-9]*(ms|s|m|h)?)?$")),
         Kind::Choice(words) => {
             let words: Vec<&str> = std::iter::once("").chain(words.iter().copied()).collect();
             ("choice", json!({ "enum": words }))
         }
-        Kind::Text => ("text", json!({})),
+        Kind::Text => ("text", pattern(LINE)),
         Kind::Name => ("name", pattern("^[A-Za-z0-9_-]{0,64}$")),
-        Kind::List { of, separator } => ("list", json!({ "x-of": of, "x-separator": separator })),
-        Kind::Url => ("url", pattern("^(https?://[^/\\s]\\S*)?$")),
-        Kind::Path => ("path", json!({})),
+        Kind::List { of, separator } => (
+            "list",
+            json!({ "pattern": LINE, "x-of": of, "x-separator": separator }),
+        ),
+        Kind::Url => ("url", pattern("^(https?://[^/@\\s]+(/\\S*)?)?$")),
+        Kind::Path => ("path", pattern(LINE)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::keys;
     use crate::config::table::KEYS;
+
+    #[test]
+    fn a_pattern_takes_what_the_key_takes() {
+        for (name, value) in [
+            ("MODEL", "opus"),
+            ("MODEL", "a\nb"),
+            ("DOCS_PATH", "/a:/b"),
+            ("DOCS_PATH", "/a\u{85}"),
+            ("BASH_TIMEOUT", "90s"),
+            ("BASH_TIMEOUT", "0"),
+            ("BASH_TIMEOUT", "1.5s"),
+            ("OPENAI_BASE_URL", "https://a"),
+            ("OPENAI_BASE_URL", "http://a:1/b@c"),
+            ("OPENAI_BASE_URL", "http:///a"),
+            ("ACTIVE_PROFILE", "a b"),
+        ] {
+            let key = keys::find(name).unwrap();
+            let (_, rule) = rule(&key.kind);
+            let pattern = rule["pattern"].as_str().unwrap();
+            let fits = regex::Regex::new(pattern).unwrap().is_match(value);
+            assert_eq!(fits, key.accept(value).is_some(), "{name}={value}");
+        }
+    }
 
     #[test]
     fn every_key_is_in_the_schema_and_its_default_fits() {
