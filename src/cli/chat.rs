@@ -138,7 +138,8 @@ pub fn run(ground: Ground, options: &Chat) -> Result<Exit, Fault> {
     // A terminal that was given up would be waited for once more.
     if !session.is_empty() && exit != Exit::Output {
         // The terminal may be what went away; the code says it all the same.
-        let _ = say(&format!("resume: sx resume {session}\n"));
+        let profile = switch::for_this_run(&ground);
+        let _ = say(&format!("resume: sx resume {session}{profile}\n"));
     }
     Ok(exit)
 }

@@ -342,11 +342,15 @@ impl Wizard<'_> {
             };
             match typed.as_str() {
                 "" => return Ok(true),
-                "?" => match models::run(&self.ground, false) {
-                    Ok(Exit::Done) => {}
-                    Ok(exit) => return Err(Fault::new(exit, "stopped; nothing was written")),
-                    Err(fault) => self.person.say(&format!("  {}\n", fault.what))?,
-                },
+                "?" => {
+                    // A service that is silent is waited for, and that is not to look like a fault.
+                    self.person.say("  asking the service; Ctrl-C leaves\n")?;
+                    match models::run(&self.ground, false) {
+                        Ok(Exit::Done) => {}
+                        Ok(exit) => return Err(Fault::new(exit, "stopped; nothing was written")),
+                        Err(fault) => self.person.say(&format!("  {}\n", fault.what))?,
+                    }
+                }
                 name => match fitting(known("MODEL")?, name) {
                     Ok(name) => {
                         self.set("MODEL", &name)?;

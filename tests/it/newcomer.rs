@@ -198,7 +198,9 @@ fn init_ends_with_the_reason_and_writes_nothing_unasked() {
     // Not written, but tried.
     let ran = start(&[
         (who, "\n"),
-        (model, "\n"),
+        (model, "?\n"),
+        ("asking the service; Ctrl-C leaves", ""),
+        ("cannot connect", "\n"),
         (sandbox, "\n"),
         ("Write it?", "n\n"),
     ]);
@@ -301,7 +303,7 @@ fn settings_are_changed_in_a_conversation_and_seen_before_they_are_written() {
         ("now MODEL=of-env, the environment", "other\n"),
         ("the environment sets it too, and counts more", "\n"),
         ("8 sessions", "gemini_api_key\n"),
-        ("what you type is not shown", "AIza-typed\n"),
+        ("not shown.\r\nGEMINI_API_KEY=", "AIza-typed\n"),
         ("GEMINI_API_KEY=\r\n  noted", "retry_maximum\n"),
         ("did you mean RETRY_MAX?", "retry_max\n"),
         ("from 0 to 100", "-\nq\n"),

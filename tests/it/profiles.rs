@@ -43,7 +43,8 @@ fn a_model_is_told_that_its_jobs_are_ended() {
     step("begin\n", "Begun.");
     step("/use careful\nwell\n", "Seen.");
     running.type_text(CTRL_D);
-    running.wait().check_code(0);
+    let ran = running.wait();
+    ran.check_code(0).check_printed(" --profile careful\r\n");
     let requests = server.requests_to("/responses");
     let is_told = |index: usize| {
         let input = serde_json::Value::from(requests[index].input().to_vec());

@@ -46,6 +46,16 @@ pub(super) fn list(ground: &Ground) -> String {
     )
 }
 
+/// The option without which a session that is resumed would run with other settings than now: its
+/// service, its sandbox.
+pub(super) fn for_this_run(ground: &Ground) -> String {
+    let profile = ground.settings.setting(PROFILE);
+    match profile.origin == Origin::CommandLine && !profile.value.is_empty() {
+        true => format!(" --profile {}", profile.value),
+        false => String::new(),
+    }
+}
+
 /// Goes on with the profile `name`, and keeps that where `is_kept`. `typed` are the settings of the
 /// command line. Only what ends the whole session is an error.
 pub(super) fn switch(

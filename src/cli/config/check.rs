@@ -7,6 +7,7 @@ use crate::cli::build;
 use crate::cli::credential;
 use crate::cli::fault::Fault;
 use crate::config;
+use crate::config::Origin;
 use crate::config::Settings;
 use crate::config::Sources;
 use crate::config::keys::Key;
@@ -47,7 +48,10 @@ pub fn refusal(key: &Key, value: &str, profiles: &[String]) -> Option<String> {
         }
         _ => Ok(()),
     };
-    checked.err().map(|fault| fault.what)
+    let what = checked.err()?.what;
+    // The value was asked about as if it were an option; here it may have been typed elsewhere.
+    let place = format!("{}: ", Origin::CommandLine);
+    Some(what.strip_prefix(&place).unwrap_or(&what).to_string())
 }
 
 /// Asks a module with nothing set but this.
@@ -103,6 +107,7 @@ mod tests {
             true => assert_eq!(found, "", "{name}={value}"),
             false => assert!(found.contains(expected), "{name}={value}: {found}"),
         }
+        assert!(!found.contains("the command line"), "{found}");
     }
 
     #[test]
