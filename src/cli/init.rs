@@ -49,6 +49,9 @@ const SANDBOXES: [(&str, &str); 3] = [
     ("off", "they may do all that you may"),
 ];
 
+/// What holds the first request to a minute: no second try, and no long silence.
+const BOUNDS: [(&str, &str); 2] = [("RETRY_MAX", "0"), ("FIRST_BYTE_TIMEOUT", "60s")];
+
 /// The request that shows whether it works.
 const FIRST_REQUEST: &str = "Say in one short sentence that you are ready. Use no tool.";
 
@@ -85,8 +88,10 @@ pub fn run(program: &OsStr, common: &Common) -> Result<Exit, Fault> {
     };
     let overrides = wizard.typed;
     wizard.person.say("\nThe first request:\n\n")?;
+    // A newcomer is told soon; what they typed counts more.
+    let bounds = BOUNDS.map(|(key, value)| (key.to_string(), value.to_string()));
     let common = Common {
-        overrides: [common.overrides.clone(), overrides].concat(),
+        overrides: [bounds.to_vec(), common.overrides.clone(), overrides].concat(),
         // The directory was entered already.
         cwd: None,
         ..common.clone()
