@@ -32,8 +32,6 @@ pub struct Outfit {
     pub source: Option<Box<dyn auth::Source>>,
     /// The network.
     pub client: net::Client,
-    /// The hands to start, if there are tools.
-    pub hands: Option<client::Options>,
     /// The way to pages of the network, if tools have one.
     pub web: Option<Web>,
     /// What to do.
@@ -43,11 +41,13 @@ pub struct Outfit {
 }
 
 impl Agent {
-    /// Goes on with `outfit` if it starts; else returns why not, and goes on as before. `before`
-    /// are the hands that run now. An error ends the session.
+    /// Goes on with `outfit` and with `hands`, if there are tools, where they start; else returns
+    /// why not, and goes on as before. `before` are the hands that run now. An error ends the
+    /// session.
     pub fn change(
         &mut self,
         mut outfit: Outfit,
+        hands: Option<client::Options>,
         before: Option<client::Options>,
     ) -> Result<Option<Failure>, Failure> {
         // What was a secret stays one.
@@ -57,7 +57,6 @@ impl Agent {
         if self.recorder.is_some() {
             outfit.client.record();
         }
-        let hands = outfit.hands.take();
         self.swap(&mut outfit);
         let is_other = hands != before;
         let reached = self.reach();

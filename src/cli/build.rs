@@ -83,7 +83,7 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     // First of all: they make themselves ready while the rest is read.
     let tools = tool_specs(&ground.settings, wishes.reader);
     let hands = hands_options(ground, &tools)?.map(start).transpose()?;
-    let mut outfit = outfit(ground, wishes.reader, wishes.schema, wishes.gateway)?;
+    let mut outfit = outfit(ground, tools, wishes.reader, wishes.schema, wishes.gateway)?;
     let recorder = match &wishes.talk.record {
         None => None,
         Some(dir) => {
@@ -117,20 +117,19 @@ pub fn agent(ground: &Ground, wishes: Wishes<'_>) -> Result<Agent, Fault> {
     Ok(agent)
 }
 
-/// All of an agent that settings decide. Its hands are not started.
+/// All of an agent that settings decide, but the hands.
 pub fn outfit(
     ground: &Ground,
+    tools: Vec<ToolSpec>,
     reader: Reader,
     schema: Option<String>,
     gateway: Option<Url>,
 ) -> Result<Outfit, Fault> {
     let settings = &ground.settings;
-    let tools = tool_specs(settings, reader);
     let client = net::Client::new(match gateway {
         Some(_) => direct(settings)?,
         None => network(settings)?,
     });
-    let hands = hands_options(ground, &tools)?;
     let provider = member::provider_at(settings, gateway)?;
     let (source, account) = credential::open(ground)?;
     let options = agent::Options {
@@ -167,7 +166,6 @@ pub fn outfit(
         provider,
         source,
         client,
-        hands,
         web: web(settings, reader)?,
         options,
         opening,

@@ -222,15 +222,7 @@ mod tests {
             })
             .collect();
         assert_eq!(pairs.len(), KEYS.len());
-        let sources = config::Sources {
-            global_dir: None,
-            user_dir: None,
-            project_root: None,
-            state_dir: None,
-            home: None,
-            environment: &|_| None,
-            overrides: &pairs,
-        };
+        let sources = config::Sources::typed(&pairs);
         let again = config::load(&sources).unwrap().0;
         for setting in settings().iter() {
             let key = setting.key.name;

@@ -41,7 +41,6 @@ use crate::term::writer::Writer;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
-use std::mem;
 use std::path::Path;
 
 /// Something that is being looked at.
@@ -80,16 +79,13 @@ pub fn run(program: &OsStr, common: &Common, options: &Doctor) -> Result<Exit, F
         exit: Exit::Done,
     };
     let mut looks = begin(program, common);
-    // The end of the hands ends every process below us, and with them a command that is yet to
-    // give a token. So whatever is through stays until all is known.
-    let mut through = Vec::new();
     let mut next = 0;
     loop {
         for look in &mut looks {
             if let Look::Waits(waits) = look
                 && let Some(found) = waits.step()
             {
-                through.push(mem::replace(look, Look::Known(found)));
+                *look = Look::Known(found);
             }
         }
         while let Some(Look::Known(found)) = looks.get(next) {

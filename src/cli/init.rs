@@ -431,16 +431,10 @@ impl Wizard<'_> {
     }
 }
 
-/// What was typed as a value that `key` can have and its module can use; else what the person is
-/// told.
+/// What was typed, if it fits `key`; else the line that the person is told.
 fn fitting(key: &Key, typed: &str) -> Result<String, String> {
-    let Some(value) = key.accept(typed) else {
-        return Err(format!("  it must be {}\n", key.kind.allowed()));
-    };
-    match check::refusal(key, &value, &[]) {
-        None => Ok(value),
-        Some(why) => Err(text::harmless(&format!("  that cannot be used: {why}\n")).into_owned()),
-    }
+    let fitting = check::fitting(key, typed, &Vec::new);
+    fitting.map_err(|why| text::harmless(&format!("  {why}\n")).into_owned())
 }
 
 /// A key that the table has.

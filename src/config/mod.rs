@@ -49,6 +49,21 @@ pub struct Sources<'a> {
     pub overrides: &'a [(String, String)],
 }
 
+impl<'a> Sources<'a> {
+    /// What was typed, and nothing else.
+    pub fn typed(overrides: &'a [(String, String)]) -> Sources<'a> {
+        Sources {
+            global_dir: None,
+            user_dir: None,
+            project_root: None,
+            state_dir: None,
+            home: None,
+            environment: &|_| None,
+            overrides,
+        }
+    }
+}
+
 /// Fills the table from all sources.
 ///
 /// What can be ignored safely is a warning: a line that is none, an unknown key in a file, a file

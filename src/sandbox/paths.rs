@@ -141,9 +141,9 @@ mod tests {
     #[test]
     fn the_table_hangs_below_the_home_and_settings_add_to_it() {
         let extra = [PathBuf::from("/run/token")];
-        let paths = credential_paths(&["/home/u".into(), "/root".into()], &extra);
+        let paths = credential_paths(&["/home/u".into(), "/home/v".into()], &extra);
         assert!(paths.contains(&PathBuf::from("/home/u/.ssh")));
-        assert!(paths.contains(&PathBuf::from("/root/.ssh")));
+        assert!(paths.contains(&PathBuf::from("/home/v/.ssh")));
         assert!(paths.contains(&PathBuf::from("/run/token")));
         assert_eq!(credential_paths(&[], &extra), extra);
         assert_eq!(

@@ -69,15 +69,17 @@ pub(super) fn switch(
     let before = build::hands_options(ground, &agent.options.tools);
     let made = before.and_then(|before| {
         let new = with_profile(ground, typed, name)?;
-        let outfit = build::outfit(&new, Reader::Person, None, None)?;
-        Ok((before, new, outfit))
+        let tools = build::tool_specs(&new.settings, Reader::Person);
+        let hands = build::hands_options(&new, &tools)?;
+        let outfit = build::outfit(&new, tools, Reader::Person, None, None)?;
+        Ok((before, hands, new, outfit))
     });
-    let (before, new, outfit) = match made {
+    let (before, hands, new, outfit) = match made {
         Ok(made) => made,
         Err(fault) => return stay(ground, &fault),
     };
     agent.warnings = new.warnings.iter().map(ToString::to_string).collect();
-    match agent.change(outfit, before)? {
+    match agent.change(outfit, hands, before)? {
         None => *ground = new,
         Some(Failure::Signal(signal)) if signal != Signal::SIGINT as i32 => {
             return Err(Failure::Signal(signal));

@@ -15,18 +15,32 @@ use crate::config::keys::Kind;
 use crate::http::url::Url;
 use crate::net::proxy;
 
-/// What is wrong with the value; `profiles` are those that there are.
-pub fn refusal(key: &Key, value: &str, profiles: &[String]) -> Option<String> {
+/// What was typed as a value that `key` can have and its module can use; else what is wrong with
+/// it. `profiles` finds those that there are.
+pub fn fitting(
+    key: &Key,
+    typed: &str,
+    profiles: &dyn Fn() -> Vec<String>,
+) -> Result<String, String> {
+    let Some(value) = key.accept(typed) else {
+        return Err(format!(
+            "that is not allowed: it must be {}",
+            key.kind.allowed()
+        ));
+    };
+    match refusal(key, &value, profiles) {
+        None => Ok(value),
+        Some(why) => Err(format!("that cannot be used: {why}")),
+    }
+}
+
+/// What is wrong with the value, which is one of its kind.
+pub fn refusal(key: &Key, value: &str, profiles: &dyn Fn() -> Vec<String>) -> Option<String> {
     if value.is_empty() {
         return None;
     }
     let checked = match key.name {
-        "ACTIVE_PROFILE" if !profiles.iter().any(|name| name == value) => {
-            return Some(match profiles {
-                [] => "there is no profile yet; `--tier profile:NAME` makes one".to_string(),
-                _ => format!("there is no such profile; there is {}", profiles.join(", ")),
-            });
-        }
+        "ACTIVE_PROFILE" => return profile(value, &profiles()),
         "HTTPS_PROXY" | "HTTP_PROXY" | "ALL_PROXY" => return proxy(key, value),
         "MODEL_ALIASES" => alone(key, value, |settings| build::aliases(settings).map(drop)),
         "ENV_PASS" => alone(key, value, |settings| build::env_pass(settings).map(drop)),
@@ -54,21 +68,25 @@ pub fn refusal(key: &Key, value: &str, profiles: &[String]) -> Option<String> {
     Some(what.strip_prefix(&place).unwrap_or(&what).to_string())
 }
 
+fn profile(value: &str, profiles: &[String]) -> Option<String> {
+    match profiles {
+        [] => Some("there is no profile yet; `--tier profile:NAME` makes one".to_string()),
+        _ if profiles.iter().any(|name| name == value) => None,
+        _ => Some(format!(
+            "there is no such profile; there is {}",
+            profiles.join(", ")
+        )),
+    }
+}
+
 /// Asks a module with nothing set but this.
 fn alone(
     key: &Key,
     value: &str,
     ask: impl FnOnce(&Settings) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let loaded = config::load(&Sources {
-        global_dir: None,
-        user_dir: None,
-        project_root: None,
-        state_dir: None,
-        home: None,
-        environment: &|_| None,
-        overrides: &[(key.name.to_string(), value.to_string())],
-    });
+    let typed = [(key.name.to_string(), value.to_string())];
+    let loaded = config::load(&Sources::typed(&typed));
     match loaded {
         Ok((settings, _)) => ask(&settings),
         // A value that is none of its kind is told elsewhere.
@@ -101,8 +119,7 @@ mod tests {
     #[track_caller]
     fn check(name: &str, value: &str, expected: &str) {
         let key = keys::find(name).unwrap();
-        let profiles = ["fast".to_string()];
-        let found = refusal(key, value, &profiles).unwrap_or_default();
+        let found = refusal(key, value, &|| vec!["fast".to_string()]).unwrap_or_default();
         match expected.is_empty() {
             true => assert_eq!(found, "", "{name}={value}"),
             false => assert!(found.contains(expected), "{name}={value}: {found}"),
@@ -130,7 +147,11 @@ mod tests {
         check("OPENAI_API_KEY", "sk-1", "");
         check("OPENAI_API_KEY", "sk-hidden 2", "one word");
         check("ANTHROPIC_API_KEY", "Bearer sk", "one word");
-        let hidden = refusal(keys::find("ALL_PROXY").unwrap(), "http://u:hidden@h:x", &[]);
+        let hidden = refusal(
+            keys::find("ALL_PROXY").unwrap(),
+            "http://u:hidden@h:x",
+            &Vec::new,
+        );
         assert!(!hidden.unwrap().contains("hidden"));
     }
 }

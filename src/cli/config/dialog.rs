@@ -37,24 +37,22 @@ const KEY_HELP: &str = "  Type a value. Enter leaves it, `-` takes it out of the
 /// Talks until the person leaves.
 pub fn run(site: Site, common: &Common, layer: &Layer) -> Result<Exit, Fault> {
     let signals = stop::signals()?;
-    let draft = Draft::of(&site, layer)?;
     let mut dialog = Dialog {
         person: Person::new(&signals),
-        ground: None,
-        draft,
+        draft: Draft::of(&site, layer)?,
+        ground: Ground::survey_at(site.clone(), common),
         layer,
         site,
         common,
     };
-    dialog.look();
     dialog.groups()?;
     Ok(Exit::Done)
 }
 
 struct Dialog<'a> {
     person: Person<'a>,
-    /// The settings as they are, or why they cannot be had; before the first look nothing.
-    ground: Option<Result<Ground, Fault>>,
+    /// The settings as they are, or why they cannot be had.
+    ground: Result<Ground, Fault>,
     draft: Draft,
     layer: &'a Layer,
     site: Site,
@@ -73,7 +71,7 @@ enum Next {
 impl Dialog<'_> {
     /// Reads all settings once more.
     fn look(&mut self) {
-        self.ground = Some(Ground::survey_at(self.site.clone(), self.common));
+        self.ground = Ground::survey_at(self.site.clone(), self.common);
     }
 
     fn groups(&mut self) -> Result<(), Fault> {
@@ -81,7 +79,7 @@ impl Dialog<'_> {
         self.person.say(&format!(
             "Settings are kept in {path}; nothing is written before you agree.\n{HELP}"
         ))?;
-        if let Some(Err(fault)) = &self.ground {
+        if let Err(fault) = &self.ground {
             let what = text::harmless(&fault.what);
             self.person
                 .say(&format!("  They are wrong now: {what}\n"))?;
@@ -180,6 +178,8 @@ impl Dialog<'_> {
                 .say("  It is a secret: what you type is not shown.\n")?;
         }
         let prompt = format!("{}=", key.name);
+        let site = self.site.clone();
+        let profiles = || config::profiles(&site.sources(&[]));
         loop {
             let typed = match key.secret {
                 true => self.person.secret(&prompt)?,
@@ -192,25 +192,16 @@ impl Dialog<'_> {
                     self.draft.set(key, None);
                     break;
                 }
-                Some(value) => key.accept(value),
+                Some(value) => check::fitting(key, value, &profiles),
             };
-            let profiles = || config::profiles(&self.site.sources(&[]));
-            let refusal = value.as_ref();
-            let refusal = refusal.and_then(|value| check::refusal(key, value, &profiles()));
             match value {
-                Some(_) if refusal.is_some() => {
-                    let why = refusal.unwrap_or_default();
-                    let said = format!("  that cannot be used: {why}\n");
-                    self.person.say(&text::harmless(&said))?;
-                }
-                Some(value) => {
+                Ok(value) => {
                     self.draft.set(key, Some(&value));
                     break;
                 }
-                None => {
-                    let allowed = key.kind.allowed();
-                    self.person
-                        .say(&format!("  that is not allowed: it must be {allowed}\n"))?;
+                Err(why) => {
+                    let said = format!("  {why}\n");
+                    self.person.say(&text::harmless(&said))?;
                 }
             }
         }
@@ -236,20 +227,20 @@ impl Dialog<'_> {
             return format!("{}={value}, not written yet", key.name);
         }
         match &self.ground {
-            Some(Ok(ground)) => {
+            Ok(ground) => {
                 let setting = ground.settings.setting(key.name);
                 let value = setting.shown();
                 let origin = setting.origin.to_string();
                 let line = format!("{}={value}, {origin}", key.name);
                 text::harmless(&line).into_owned()
             }
-            _ => key.name.to_string(),
+            Err(_) => key.name.to_string(),
         }
     }
 
     /// What sets `key` too and counts more than this file.
     fn stronger(&self, key: &Key) -> Option<String> {
-        let Some(Ok(ground)) = &self.ground else {
+        let Ok(ground) = &self.ground else {
             return None;
         };
         let origin = &ground.settings.setting(key.name).origin;
@@ -299,7 +290,7 @@ impl Dialog<'_> {
             }
         };
         self.person.say(&said)?;
-        if let Some(Err(fault)) = &self.ground {
+        if let Err(fault) = &self.ground {
             let what = text::harmless(&fault.what);
             self.person.say(&format!("  still wrong: {what}\n"))?;
         }

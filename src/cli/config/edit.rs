@@ -51,7 +51,7 @@ pub fn run(program: &OsStr, common: &Common, edit: Edit) -> Result<Exit, Fault> 
         Ok((key, row, value))
     });
     let wanted = wanted.collect::<Result<Vec<Wanted>, Fault>>()?;
-    let profiles = config::profiles(&site.sources(&[]));
+    let profiles = || config::profiles(&site.sources(&[]));
     for (key, row, value) in &wanted {
         let (Some(row), Some(value)) = (row, value) else {
             continue;
